@@ -1,0 +1,1 @@
+"""The code that the chapters share: data → model → training → evaluation → plotting."""

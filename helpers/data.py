@@ -1,0 +1,197 @@
+"""Get a data set, split it, normalise it, batch it: images stay in memory as tensors."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
+
+from helpers import parameters, paths
+from helpers.download import FAMILY, DataError, ensure_archives
+
+TITLES = {
+    "mnist": "MNIST",
+    "fashion": "FashionMNIST",
+    "kmnist": "KMNIST",
+    "qmnist": "QMNIST",
+    "digits": "the embedded digits",
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels in memory, as the archives hold them.
+
+    Attributes:
+        name: `mnist`, `fashion`, `kmnist`, `qmnist` or `digits`.
+        title: the name in prose.
+        class_names: ten names, in the order of the labels.
+        train_images, test_images: uint8 (N, 28, 28), 0 is paper and 255 is ink.
+        train_labels, test_labels: int64 (N,), values 0 to 9.
+        note: why the embedded sample stands in for MNIST; empty where nothing stands in.
+    """
+
+    name: str
+    title: str
+    class_names: tuple[str, ...]
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    note: str = ""
+
+
+def load_dataset(name: str = "auto", data_dir: str | Path = "data", mirror: str | None = None) -> Dataset:
+    """Load a data set, fetching its archives if they are missing.
+
+    Args:
+        name: see `Dataset.name`; `auto` takes MNIST if it can be had, else the embedded digits, and says so in `note`.
+        data_dir: folder of the archives; a relative one starts at the course's root.
+        mirror: address of a folder on the web to ask first.
+
+    Raises:
+        DataError: (a ValueError) the data can't be had, or `data_dir` can't be written.
+        ValueError: the name is unknown.
+    """
+    parameters.check(dataset=name)
+    if name == "digits":
+        return _embedded_digits()
+    try:
+        return _from_archives("mnist" if name == "auto" else name, paths.from_root(data_dir), mirror)
+    except DataError as error:
+        if name != "auto" or str(error).startswith("data_dir"):
+            raise
+        return _embedded_digits(note=str(error))
+
+
+def _from_archives(name: str, data_dir: Path, mirror: str | None) -> Dataset:
+    arrays = [read_idx(path) for path in ensure_archives(name, data_dir, mirror)]
+    arrays = [array[:, 0] if array.ndim == 2 else array for array in arrays]  # QMNIST: the class is the first column
+    tensors = [torch.from_numpy(array.astype(np.uint8 if array.ndim == 3 else np.int64)) for array in arrays]
+    class_names = tuple(label.partition(" - ")[0] for label in FAMILY[name].classes)  # '7 - seven' is our '7'
+    return Dataset(name, TITLES[name], class_names, *tensors)
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Unpack one `.gz` archive in the IDX format: a header with the shape, then the numbers.
+
+    The third byte of the header tells the type of the numbers and the fourth how many axes there are;
+    then comes the length of each axis, in four bytes.
+    """
+    content = gzip.decompress(path.read_bytes())
+    dtype = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}[content[2]]
+    shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
+    return np.frombuffer(content, dtype, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def _embedded_digits(note: str = "") -> Dataset:
+    """Return scikit-learn's 1,797 handwritten 8×8 digits, made to look like MNIST: 1,500 to train, 297 to test."""
+    sample = load_digits()
+    images = torch.from_numpy(sample.images).float().unsqueeze(1) * (255 / 16)  # ink comes as 0 to 16
+    enlarged = F.interpolate(images, size=(20, 20), mode="bilinear", align_corners=False)
+    images = F.pad(enlarged, (4, 4, 4, 4)).squeeze(1).round().to(torch.uint8)  # a margin of 4, as MNIST has
+    labels = torch.from_numpy(sample.target).long()
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))  # the same test set for everybody
+    images, labels = images[order], labels[order]
+    class_names = tuple(str(digit) for digit in range(10))
+    return Dataset(
+        "digits", TITLES["digits"], class_names, images[:1500], labels[:1500], images[1500:], labels[1500:], note
+    )
+
+
+def split(dataset: Dataset, val_size: int | None, seed: int) -> tuple[TensorDataset, TensorDataset]:
+    """Split the training images into training and validation sets, at random but repeatably.
+
+    Args:
+        dataset: N training images.
+        val_size: images to hold out, 1 ≤ val_size < N; None holds out one in six (10,000 of MNIST's 60,000).
+        seed: of the permutation; the same seed gives the same split on every machine.
+
+    Returns:
+        Training set and validation set, images uint8 (n, 28, 28) with labels int64 (n,).
+
+    Raises:
+        ValueError: if no image would be left to train on, or none to validate with.
+    """
+    total = len(dataset.train_labels)
+    val_size = total // 6 if val_size is None else val_size
+    if not 1 <= val_size < total:
+        raise ValueError(
+            f"val_size: got {val_size}; give 1 to {total - 1}, so that some of the {total} training images are left"
+        )
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
+    train_index, val_index = order[:-val_size], order[-val_size:]
+    return (
+        TensorDataset(dataset.train_images[train_index], dataset.train_labels[train_index]),
+        TensorDataset(dataset.train_images[val_index], dataset.train_labels[val_index]),
+    )
+
+
+def pixel_statistics(images: Tensor) -> tuple[float, float]:
+    """Return mean and standard deviation of all pixels of uint8 images (N, 28, 28), on the scale 0 to 1.
+
+    Counts the 256 grey values instead of converting every pixel: exact, and little memory.
+    """
+    counts = torch.bincount(images.flatten().int(), minlength=256).double()
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (counts * values).sum() / counts.sum()
+    variance = (counts * (values - mean) ** 2).sum() / counts.sum()
+    return mean.item(), variance.sqrt().item()
+
+
+def normalise(images: Tensor, mean: float, std: float) -> Tensor:
+    """Turn uint8 images (N, 28, 28) into what the network reads: float32 (N, 1, 28, 28), mean 0, spread 1."""
+    return images.unsqueeze(1).float().div_(255).sub_(mean).div_(std)
+
+
+def make_batches(dataset: TensorDataset, batch_size: int, shuffle: bool = False, seed: int = 0) -> DataLoader:
+    """Return a loader that takes each batch from memory in one index operation.
+
+    Args:
+        dataset: tensors whose first axis is the image.
+        batch_size: images a batch; the last batch holds what is left.
+        shuffle: draw a new order every epoch; `seed` fixes the orders.
+    """
+    if shuffle:
+        sampler = RandomSampler(dataset, generator=torch.Generator().manual_seed(seed))
+    else:
+        sampler = SequentialSampler(dataset)
+    return DataLoader(dataset, sampler=BatchSampler(sampler, batch_size, drop_last=False), batch_size=None)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The three sets as the network reads them: images float32 (N, 1, 28, 28), labels int64 (N,), on one device.
+
+    Attributes:
+        train, val, test: the sets.
+        mean, std: of the training pixels on the scale 0 to 1; all three sets are normalised with them.
+    """
+
+    train: TensorDataset
+    val: TensorDataset
+    test: TensorDataset
+    mean: float
+    std: float
+
+
+def prepare(dataset: Dataset, val_size: int | None, seed: int, device: torch.device | str = "cpu") -> Prepared:
+    """Split, normalise by the training set, and move to `device`: chapter 1 in one call.
+
+    Args:
+        dataset, val_size, seed: as for `split`, which also tells the errors.
+        device: where training will happen; the images are copied there once.
+    """
+    train, val = split(dataset, val_size, seed)
+    mean, std = pixel_statistics(train.tensors[0])
+    test = TensorDataset(dataset.test_images, dataset.test_labels)
+    ready = [
+        TensorDataset(normalise(part.tensors[0], mean, std).to(device), part.tensors[1].to(device))
+        for part in (train, val, test)
+    ]
+    return Prepared(*ready, mean, std)

@@ -1,0 +1,71 @@
+"""From predictions to insight: scores of each class, the worst mistakes, and how far confidence can be trusted."""
+
+import math
+
+import pandas as pd
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+)
+
+from helpers.training import NUM_CLASSES
+
+
+def standard_error(accuracy: float, n: int) -> float:
+    """Return the standard error of an accuracy (0 to 1) measured on `n` images: √(p(1−p)/n)."""
+    return math.sqrt(accuracy * (1 - accuracy) / n)
+
+
+def class_scores(predicted: Tensor, labels: Tensor, class_names: tuple[str, ...]) -> pd.DataFrame:
+    """Return precision, recall and F1 of each class (0 to 1), one row a class, and how many images it has.
+
+    Args:
+        predicted, labels: int64 (N,).
+        class_names: ten names, for the rows.
+    """
+    metrics = {"precision": multiclass_precision, "recall": multiclass_recall, "F1": multiclass_f1_score}
+    table = {
+        name: metric(predicted, labels, NUM_CLASSES, average="none").tolist() for name, metric in metrics.items()
+    }
+    table["images"] = labels.bincount(minlength=NUM_CLASSES).tolist()
+    return pd.DataFrame(table, index=pd.Index(class_names, name="class"))
+
+
+def confident_mistakes(log_probs: Tensor, labels: Tensor, count: int) -> Tensor:
+    """Return the positions of up to `count` wrong predictions, the most confident first, int64 (n,)."""
+    confidence, predicted = log_probs.max(dim=1)
+    wrong = (predicted != labels).nonzero().squeeze(1)
+    return wrong[confidence[wrong].argsort(descending=True)[:count]]
+
+
+def reliability(log_probs: Tensor, labels: Tensor, bins: int = 10) -> pd.DataFrame:
+    """Compare how sure the network says it is with how often it is right.
+
+    Args:
+        log_probs: float32 (N, 10).
+        labels: int64 (N,).
+        bins: equal slices of the confidence from 0 to 1; a slice without images has no row.
+
+    Returns:
+        One row a slice: `confidence` (mean, 0 to 1), `accuracy` (0 to 1), `images`.
+    """
+    confidence, predicted = log_probs.double().exp().max(dim=1)
+    table = pd.DataFrame(
+        {
+            "slice": (confidence * bins).long().clamp(max=bins - 1).tolist(),
+            "confidence": confidence.tolist(),
+            "correct": (predicted == labels).tolist(),
+        }
+    )
+    grouped = table.groupby("slice")
+    return pd.DataFrame(
+        {"confidence": grouped["confidence"].mean(), "accuracy": grouped["correct"].mean(), "images": grouped.size()}
+    )
+
+
+def calibration_error(table: pd.DataFrame) -> float:
+    """Return the mean distance between confidence and accuracy in a `reliability` table, weighted by images, 0 to 1."""
+    distance = (table["confidence"] - table["accuracy"]).abs()
+    return float((distance * table["images"]).sum() / table["images"].sum())

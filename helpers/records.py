@@ -1,0 +1,42 @@
+"""What a chapter leaves behind: one JSON file a chapter in the run's folder."""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from helpers import paths
+
+PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy", "matplotlib", "seaborn", "papermill")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on: Python's and the packages'."""
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write `content` whole or not at all: to a temporary file first, which then takes the name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def save_record(run_dir: str | Path, chapter: str, **content: object) -> Path:
+    """Write a chapter's results to `run_dir/CHAPTER.json`, with the versions, and return the path.
+
+    Args:
+        run_dir: folder of the run; a relative one starts at the course's root.
+        chapter: the chapter's file stem, `03_training`.
+        content: anything JSON can hold: `dataset`, `parameters`, `history`, …
+    """
+    path = paths.from_root(run_dir) / f"{chapter}.json"
+    write_json(path, content | {"versions": versions()})
+    return path
+
+
+def load_record(run_dir: str | Path, chapter: str) -> dict:
+    """Read what `save_record` wrote; raises FileNotFoundError where that chapter has not run."""
+    return json.loads((paths.from_root(run_dir) / f"{chapter}.json").read_text(encoding="utf-8"))
