@@ -26,9 +26,7 @@ def class_scores(predicted: Tensor, labels: Tensor, class_names: tuple[str, ...]
         class_names: ten names, for the rows.
     """
     metrics = {"precision": multiclass_precision, "recall": multiclass_recall, "F1": multiclass_f1_score}
-    table = {
-        name: metric(predicted, labels, NUM_CLASSES, average="none").tolist() for name, metric in metrics.items()
-    }
+    table = {name: metric(predicted, labels, NUM_CLASSES, average="none").tolist() for name, metric in metrics.items()}
     table["images"] = labels.bincount(minlength=NUM_CLASSES).tolist()
     return pd.DataFrame(table, index=pd.Index(class_names, name="class"))
 

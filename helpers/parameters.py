@@ -48,6 +48,7 @@ RULES: dict[str, Rule] = {
     "images_dir": _PATH,
     "device": _one_of(DEVICES),
     "seed": _whole_number(0),
+    "seeds": _whole_number(2),
     "epochs": _whole_number(1),
     "batch_size": _whole_number(1),
     "val_size": Rule(

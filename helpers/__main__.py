@@ -1,0 +1,63 @@
+"""The one command line: `python -m helpers …`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports a wrong call in one line, without the usage in front."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = OneLineParser(prog="python -m helpers", description="What a teacher or a maintainer runs.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="execute chapters and gather their results")
+    run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="a number (03) or a file stem; default: all")
+    run.add_argument(
+        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="-p epochs 3"
+    )
+    run.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: runs/latest in the course")
+
+    data = commands.add_parser("data", help="fetch and verify a data set ahead of a lesson")
+    data.add_argument("--dataset", default="mnist", metavar="NAME", help="mnist (default), fashion, kmnist or qmnist")
+    data.add_argument("--data-dir", type=Path, default=None, metavar="DIR", help="default: data in the course")
+    data.add_argument("--mirror", default=None, metavar="URL", help="a folder on the web that holds the archives")
+
+    record = commands.add_parser("record", help="train with several seeds on MNIST, for results/ and the README")
+    record.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1 (default 5)")
+
+    tables = commands.add_parser("tables", help="write the README's tables from results/")
+    tables.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the README differs")
+
+    refresh = commands.add_parser("refresh", help="execute the notebooks in place on MNIST, to commit their outputs")
+    refresh.add_argument("chapters", nargs="*", metavar="CHAPTER", help="a number (03) or a file stem; default: all")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 well, 1 a chapter or a check failed, 2 bad input."""
+    options = build_parser().parse_args(arguments)
+    from helpers.course import commands  # loads PyTorch: not before the call is known to be right
+
+    try:
+        return getattr(commands, options.command)(options)
+    except commands.ChapterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(f"python -m helpers {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. What was finished is kept.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""The chapters on the disk: which there are, and which parameters each of them takes."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from papermill import inspect_notebook
+
+from helpers import parameters, paths
+
+NOTEBOOKS = paths.ROOT / "notebooks"
+
+
+def all_chapters() -> list[Path]:
+    """Return the paths of the numbered notebooks, in order."""
+    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def select_chapters(names: Sequence[str]) -> list[Path]:
+    """Return the chapters that `names` ask for, in the course's order; all of them for no names.
+
+    Args:
+        names: numbers (`03` or `3`) or file stems (`03_training`).
+
+    Raises:
+        ValueError: no chapter has that name.
+    """
+    chapters = all_chapters()
+    wanted = {_find_chapter(name, chapters) for name in names}
+    return [chapter for chapter in chapters if not names or chapter in wanted]
+
+
+def _find_chapter(name: str, chapters: list[Path]) -> Path:
+    for chapter in chapters:
+        if name == chapter.stem or name.zfill(2) == chapter.stem[:2]:
+            return chapter
+    raise ValueError(f"chapter: unknown chapter '{name}'; choose one of {', '.join(c.stem for c in chapters)}")
+
+
+def parameter_names(chapter: Path) -> list[str]:
+    """Return the names in the cell tagged `parameters`, in their order."""
+    return list(inspect_notebook(chapter))
+
+
+def check_assignments(chapters: list[Path], assignments: Sequence[tuple[str, str]]) -> dict[str, object]:
+    """Turn `-p NAME VALUE` pairs into checked Python values, before any kernel starts.
+
+    Raises:
+        ValueError: a name that no chosen chapter has, a name given twice, or a value that breaks its rule.
+    """
+    known = {chapter.stem: parameter_names(chapter) for chapter in chapters}
+    values: dict[str, object] = {}
+    for name, text in assignments:
+        if not any(name in names for names in known.values()):
+            raise ValueError(f"unknown parameter '{name}' in {', '.join(known)}; {_suggestion(name, known)}")
+        if name in values:
+            raise ValueError(f"parameter '{name}' is given twice; give it once")
+        values[name] = parameters.parse(name, text)
+    return values
+
+
+def _suggestion(name: str, known: dict[str, list[str]]) -> str:
+    names = sorted({name for names in known.values() for name in names})
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"choose one of {', '.join(names)}"

@@ -1,0 +1,46 @@
+"""Execute the notebooks in place, on MNIST, so that the outputs in the repository are those of a real run."""
+
+from collections.abc import Sequence
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from tqdm.auto import tqdm
+
+from helpers import data
+from helpers.course.chapters import NOTEBOOKS, select_chapters
+from helpers.course.run import ChapterError
+
+METADATA = {  # the same on every machine, so that a refreshed notebook differs in its outputs alone
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def refresh(names: Sequence[str]) -> None:
+    """Execute chapters from top to bottom and write them back with their outputs.
+
+    Args:
+        names: chapters, as `select_chapters` takes them.
+
+    Raises:
+        ValueError: MNIST can't be had, or a chapter is unknown.
+        ChapterError: a chapter failed; its file is left as it was.
+    """
+    chapters = select_chapters(names)
+    data.load_dataset("mnist")
+    for chapter in tqdm(chapters, unit="chapter"):
+        notebook = nbformat.read(chapter, as_version=4)
+        client = NotebookClient(
+            notebook,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(NOTEBOOKS)}},
+            record_timing=False,
+            store_widget_state=False,
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            raise ChapterError(f"{chapter.stem}: {error.ename}: {error.evalue}; the file is left as it was") from None
+        notebook.metadata = nbformat.from_dict(METADATA)
+        nbformat.write(notebook, chapter)

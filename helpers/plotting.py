@@ -1,0 +1,240 @@
+"""Arrays in, a matplotlib Figure out. Colours stay apart for the colour-blind and in grey print."""
+
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython.display import HTML, Image, Markdown, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from helpers import paths
+
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without colour
+WIDTH = 8.0  # inches: the width of a page
+INK = "gray_r"  # 0 is white paper, 255 is black ink
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display `figure` below the cell.
+
+    Args:
+        figure: from one of the functions here.
+        alt: what is to be seen, in words, for readers who can't see it.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=144)
+    display(Image(buffer.getvalue(), alt=alt, width=round(figure.get_figwidth() * 96)))
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write `figure` as a picture (a relative path starts at the course's root) and return where it lies."""
+    path = paths.from_root(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=144)
+    return path
+
+
+def draw_image(axes: Axes, image: Tensor, caption: str = "") -> None:
+    """Draw one image (28, 28), any range, without ticks, its caption above."""
+    axes.imshow(image, cmap=INK)
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(caption, fontsize=10)
+
+
+def image_grid(
+    images: Tensor,
+    captions: Sequence[str] = (),
+    columns: int = 10,
+    title: str = "",
+    row_names: Sequence[str] = (),
+) -> Figure:
+    """Draw images (N, height, width) in rows of `columns`, with a caption above each, or a name before each row."""
+    rows = -(-len(images) // columns)
+    cell = WIDTH / columns
+    lines = max((caption.count("\n") + 1 for caption in captions), default=0)
+    figure = Figure(figsize=(WIDTH, rows * (cell + 0.2 * lines) + (0.5 if title else 0.1)), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in grid:
+        axes.set_axis_off()
+    for position, image in enumerate(images):
+        grid[position].set_axis_on()
+        draw_image(grid[position], image, captions[position] if captions else "")
+    for row, name in enumerate(row_names):
+        grid[row * columns].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title)
+    return figure
+
+
+def pixel_table(image: Tensor, title: str) -> Figure:
+    """Draw one uint8 image (28, 28) with the number of each pixel written into it."""
+    figure = Figure(figsize=(WIDTH, WIDTH + 0.4), layout="constrained")
+    axes = figure.subplots()
+    sns.heatmap(image.numpy(), annot=True, fmt="d", annot_kws={"size": 6.5}, cmap=INK, cbar=False, square=True, ax=axes)
+    axes.set(title=title, xlabel="column", ylabel="row")
+    axes.tick_params(labelsize=8, rotation=0)
+    return figure
+
+
+def class_counts(counts: dict[str, Sequence[int]], class_names: Sequence[str], title: str) -> Figure:
+    """Draw bars for the share of each class in each set, in percent of the set.
+
+    Args:
+        counts: images of each class, by the name of the set.
+        class_names: below the bars.
+        title: the message of the figure.
+    """
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(counts)
+    for position, ((name, numbers), colour) in enumerate(zip(counts.items(), (BLUE, ORANGE, GREY), strict=False)):
+        shares = 100 * np.asarray(numbers) / np.asarray(numbers).sum()
+        axes.bar(
+            np.arange(len(shares)) + (position - (len(counts) - 1) / 2) * width, shares, width, color=colour, label=name
+        )
+    axes.set_xticks(range(len(class_names)), class_names)
+    axes.set(title=title, xlabel="class", ylabel="share of the set (%)")
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.2)  # room for the legend
+    axes.legend(ncols=len(counts), loc="upper center")
+    return figure
+
+
+def pixel_histogram(images: Tensor, title: str) -> Figure:
+    """Draw how many pixels of uint8 images (N, 28, 28) have each grey value, on a logarithmic axis."""
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(range(256), np.bincount(images.flatten().numpy(), minlength=256), width=1.0, color=BLUE)
+    axes.set(title=title, xlabel="pixel value (0 = paper, 255 = ink)", ylabel="pixels", yscale="log")
+    return figure
+
+
+def convolution(image: Tensor, kernels: dict[str, Tensor], results: dict[str, Tensor]) -> Figure:
+    """Draw one image and, below it, kernels (k, k) with what each answers: purple above zero, brown below."""
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    grid = figure.subplots(2, len(kernels) + 1, squeeze=False)
+    draw_image(grid[0, 0], image, "the digit")
+    grid[1, 0].set_axis_off()
+    for column, name in enumerate(kernels, start=1):
+        limit = float(kernels[name].abs().max())
+        sns.heatmap(
+            kernels[name].numpy(), annot=True, fmt=".0f", annot_kws={"size": 8}, cmap="PuOr", vmin=-1.6 * limit,
+            vmax=1.6 * limit, cbar=False, square=True, xticklabels=[], yticklabels=[], ax=grid[0, column],
+        )  # fmt: skip
+        grid[0, column].set_title(f"kernel: {name}", fontsize=10)
+        draw_signed(grid[1, column], results[name], "its answer")
+    return figure
+
+
+def draw_signed(axes: Axes, values: Tensor, caption: str) -> None:
+    """Draw values (height, width) of either sign: purple above zero, brown below, white at zero."""
+    limit = float(values.abs().max()) or 1.0
+    axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit)
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(caption, fontsize=10)
+
+
+def feature_maps(maps: Tensor, title: str, columns: int = 10) -> Figure:
+    """Draw the maps (channels, height, width) that a layer answers to one image, numbered from 0."""
+    return image_grid(maps, [f"map {number}" for number in range(len(maps))], columns, title)
+
+
+def loss_curve(losses: Sequence[float], title: str, expected: float | None = None) -> Figure:
+    """Draw a loss step by step, with a dashed line where guessing would stand."""
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(range(1, len(losses) + 1), losses, color=BLUE)
+    if expected is not None:
+        axes.axhline(expected, color=GREY, linestyle="--")
+        axes.annotate("guessing", (len(losses), expected), (0, 3), textcoords="offset points", ha="right", color=GREY)
+    axes.set(title=title, xlabel="step", ylabel="loss (nats)", ylim=(0, None))
+    return figure
+
+
+def history(entries: list[dict], title: str) -> Figure:
+    """Draw the losses and the validation accuracy of `training.fit`'s history, epoch by epoch."""
+    table = pd.DataFrame(entries)
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(table.epoch, table.train_loss, color=ORANGE, marker="s", label="training (dropout on)")
+    left.plot(table.epoch, table.val_loss, color=BLUE, marker="o", label="validation (dropout off)")
+    left.set(xlabel="epoch", ylabel="loss (nats)", ylim=(0, None), xticks=table.epoch)
+    left.legend()
+    right.plot(table.epoch, 100 * table.val_accuracy, color=BLUE, marker="o")
+    right.set(xlabel="epoch", ylabel="validation accuracy (%)", xticks=table.epoch)
+    figure.suptitle(title)
+    return figure
+
+
+def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> Figure:
+    """Draw a confusion matrix twice: as counts, and each row in percent of its true class.
+
+    Args:
+        matrix: int64 (10, 10), rows true, columns predicted.
+        class_names: of rows and columns.
+        title: the message of the figure.
+    """
+    counts = matrix.numpy()
+    shares = 100 * counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    # The colours follow the share, and stop at 5 %, or the diagonal would drown every mistake in white.
+    style = {"cmap": "Blues", "vmin": 0, "vmax": 5, "cbar": False, "square": True, "linewidths": 0.5}
+    style |= {"linecolor": "#DDDDDD", "xticklabels": class_names, "yticklabels": class_names}
+    words = np.where(counts > 0, counts.astype(str), "")
+    sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7}, ax=left, **style)
+    words = np.vectorize(lambda share: f"{share:.1f}" if share > 0 else "")(shares)
+    sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7}, ax=right, **style)
+    left.set(title="images", xlabel="predicted", ylabel="true")
+    right.set(title="per cent of the true class", xlabel="predicted", ylabel="true")
+    for axes in (left, right):
+        axes.tick_params(rotation=0 if max(map(len, class_names)) <= 2 else 90, axis="x")
+        axes.tick_params(rotation=0, axis="y")
+    figure.suptitle(title)
+    return figure
+
+
+def reliability(table: pd.DataFrame, title: str) -> Figure:
+    """Draw `evaluation.reliability`: accuracy over confidence, and below it how many images each slice holds."""
+    figure = Figure(figsize=(WIDTH * 0.75, 5.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="sure exactly as often as right")
+    error = np.sqrt(table.accuracy * (1 - table.accuracy) / table.images)
+    upper.errorbar(table.confidence, table.accuracy, yerr=error, color=BLUE, marker="o", capsize=3, label="the network")
+    upper.set(title=title, ylabel="share that is right", ylim=(0, 1.05))
+    upper.legend()
+    lower.bar(table.confidence, table.images, width=0.06, color=ORANGE)
+    lower.set(xlabel="how sure the network says it is", ylabel="images", yscale="log", xlim=(0, 1.03))
+    return figure
+
+
+def confidence_histogram(right: Tensor, wrong: Tensor, title: str) -> Figure:
+    """Draw how sure the network was, 0 to 1, of its right answers and of its wrong ones (both float, any length)."""
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+    axes = figure.subplots()
+    bins = np.linspace(0, 1, 21)
+    axes.hist(right.numpy(), bins, color=BLUE, label="right")
+    axes.hist(wrong.numpy(), bins, color=ORANGE, label="wrong", hatch="//", edgecolor="white")
+    axes.set(title=title, xlabel="how sure the network says it is", ylabel="images", yscale="log")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def show_source(dataset) -> None:
+    """Say on which images the chapter runs, in a box that can't be missed where it isn't the real MNIST."""
+    size = f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images"
+    if dataset.name != "digits":
+        display(Markdown(f"**Data: {dataset.title}**, {size}."))
+        return
+    reason = f"MNIST can't be had: {dataset.note}" if dataset.note else 'They were asked for: `dataset = "digits"`.'
+    style = "border: 3px solid #E69F00; padding: 0.6em 1em; background: #FFF8E5; color: #000000"
+    display(
+        HTML(
+            f'<div style="{style}"><strong>This is not MNIST.</strong> The chapter runs on {dataset.title}: {size}, '
+            f"smaller and fewer than MNIST's. Every number will differ from the text. {html.escape(reason)}</div>"
+        )
+    )
