@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 from helpers import parameters, paths
-from helpers.download import FAMILY, DataError, ensure_archives
+from helpers.download import FAMILY, DataError, SettingError, ensure_archives
 
 TITLES = {
     "mnist": "MNIST",
@@ -55,7 +55,8 @@ def load_dataset(name: str = "auto", data_dir: str | Path = "data", mirror: str 
         mirror: address of a folder on the web to ask first.
 
     Raises:
-        DataError: (a ValueError) the data can't be had, or `data_dir` can't be written.
+        DataError: (a ValueError) the data can't be had; a SettingError where `data_dir` can't be used or `mirror`
+            is no address, which `auto` doesn't hide.
         ValueError: the name is unknown.
     """
     parameters.check(dataset=name)
@@ -63,8 +64,10 @@ def load_dataset(name: str = "auto", data_dir: str | Path = "data", mirror: str 
         return _embedded_digits()
     try:
         return _from_archives("mnist" if name == "auto" else name, paths.from_root(data_dir), mirror)
+    except SettingError:
+        raise
     except DataError as error:
-        if name != "auto" or str(error).startswith("data_dir"):
+        if name != "auto":
             raise
         return _embedded_digits(note=str(error))
 

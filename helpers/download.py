@@ -2,31 +2,53 @@
 
 Archives stay packed on the disk and are unpacked in memory, at every start, after their checksum was compared.
 So there are no extracted files that could be cut short, edited or out of date.
+What comes of each way in which a mirror or a disk can fail stands in docs/downloads.md.
 """
 
+import errno
 import os
+import re
 import shutil
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import filelock
 import pooch
 import requests
-from filelock import FileLock
+import urllib3  # requests is built on it, and its errors come through while a body is read
 from torchvision import datasets
 from tqdm.auto import tqdm
 
+from helpers import paths
+
 PATIENCE = 10.0  # seconds without an answer, or with less than MINIMUM_RATE, before a mirror is given up
 MINIMUM_RATE = 4_096  # bytes a second; a slower transfer would outlast the lesson
+LARGEST = 64 << 20  # bytes; the largest archive, FashionMNIST's training images, has 26 million
 ATTEMPTS = 2  # for each mirror, where a second one can help
+PAUSE = 0.5  # seconds between them
+WAIT = 600.0  # seconds for another process that is fetching into the same folder
 
 pooch.get_logger().setLevel("ERROR")  # its messages would land in the chapter as red text
 
 
 class DataError(ValueError):
     """The data can't be had; the message is one line that says what to do."""
+
+
+class SettingError(DataError):
+    """`data_dir` or `mirror` can't be used: for the caller to mend, since other data wouldn't help."""
+
+
+class _Fault(Exception):
+    """What a mirror did wrong, in words; `may_pass` tells whether asking it again at once can help."""
+
+    def __init__(self, words: str, may_pass: bool = False):
+        super().__init__(words)
+        self.may_pass = may_pass
 
 
 @dataclass(frozen=True)
@@ -36,6 +58,11 @@ class Archive:
     name: str
     md5: str
     mirrors: tuple[str, ...]
+
+    def is_in(self, folder: Path) -> bool:
+        """Tell whether `folder` holds this archive, right to the last bit."""
+        path = folder / self.name
+        return path.is_file() and pooch.file_hash(str(path), alg="md5") == self.md5
 
 
 # Our names for torchvision's classes, which know file names, checksums, mirrors and class names.
@@ -51,15 +78,9 @@ def archives(name: str) -> tuple[Archive, ...]:
     """Return the four archives of data set `name`: training images and labels, test images and labels."""
     family = FAMILY[name]
     if name == "qmnist":  # lists whole addresses where the others list a file name and mirrors
-        resources = family.resources["train"] + family.resources["test"]
-        pairs = [(url.rpartition("/"), md5) for url, md5 in resources]
-        return tuple(Archive(file_name, md5, (f"{folder}/",)) for (folder, _, file_name), md5 in pairs)
+        resources = [(url.rpartition("/"), md5) for url, md5 in family.resources["train"] + family.resources["test"]]
+        return tuple(Archive(file_name, md5, (folder,)) for (folder, _, file_name), md5 in resources)
     return tuple(Archive(file_name, md5, tuple(family.mirrors)) for file_name, md5 in family.resources)
-
-
-def archive_folder(name: str, data_dir: Path) -> Path:
-    """Return the folder that holds the archives: `data/MNIST/raw`, as torchvision lays it out."""
-    return data_dir / FAMILY[name].__name__ / "raw"
 
 
 def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> list[Path]:
@@ -71,111 +92,141 @@ def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> lis
         mirror: address of a folder on the web (`http://…/mnist/`), asked before the published ones.
 
     Raises:
-        DataError: no mirror gave the right file, or the folder can't be written.
+        SettingError: `data_dir` can't be read or written, or is full; `mirror` is no address.
+        DataError: no mirror gave the right file. A later call starts afresh: there is nothing to clean up.
     """
-    folder, wanted = archive_folder(name, data_dir), archives(name)
-    if any(not _verified(folder / archive.name, archive) for archive in wanted):
-        try:
+    if mirror and not re.match(r"https?://[^/\s]", str(mirror)):
+        raise SettingError(f"mirror: got '{mirror}'; give the address of a folder, http://… or https://…")
+    folder, wanted = data_dir / FAMILY[name].__name__ / "raw", archives(name)
+    try:
+        if not all(archive.is_in(folder) for archive in wanted):
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / ".lock"):  # a whole class may ask at once: one fetches, the others wait
+            with filelock.FileLock(folder / ".lock", timeout=WAIT):  # many ask at once: one fetches, the others wait
                 _fetch_missing(wanted, folder, mirror)
-        except OSError as error:
-            raise DataError(
-                f"data_dir: '{data_dir}' can't be written ({error.strerror or error}); "
-                "give a folder that can, with space for the archives"
-            ) from error
+    except filelock.Timeout:
+        trouble = f"another process has been fetching into it for {WAIT:g} s; end that one and try again"
+        raise DataError(f"{paths.shown(folder)}: {trouble}") from None
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, a limit on files
+        trouble = "is full" if full else "can't be read and written"
+        remedy = "free about 30 MB or give another folder" if full else "give a folder that can"
+        reason = " ".join(str(error.strerror or error).split())
+        raise SettingError(f"data_dir: '{paths.shown(data_dir)}' {trouble} ({reason}); {remedy}") from None
     return [folder / archive.name for archive in wanted]
 
 
-def _verified(path: Path, archive: Archive) -> bool:
-    return path.is_file() and pooch.file_hash(str(path), alg="md5") == archive.md5
-
-
 def _fetch_missing(wanted: tuple[Archive, ...], folder: Path, mirror: str | None) -> None:
+    """Download into a folder of its own, verify there, and only then move each archive into place, in one step."""
     partial = folder / ".partial"
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed download left behind
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left behind
+    failed: set[str] = set()  # mirrors to ask last from then on
     try:
         for archive in wanted:
-            if not _verified(folder / archive.name, archive):
-                os.replace(_fetch(archive, partial, mirror, folder), folder / archive.name)
+            if not archive.is_in(folder):
+                _fetch(archive, partial, mirror, failed)
+                os.replace(partial / archive.name, folder / archive.name)
+    except _Fault as fault:
+        names = ", ".join(archive.name for archive in wanted if not archive.is_in(folder))
+        remedy = f"put {names} into {paths.shown(folder)}, or name a mirror: python -m helpers data --mirror URL"
+        raise DataError(f"no mirror gave {fault}; {remedy}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _fetch(archive: Archive, partial: Path, mirror: str | None, folder: Path) -> str:
-    """Download one archive into `partial` and return its path; every mirror gets its chances, in order."""
+def _fetch(archive: Archive, partial: Path, mirror: str | None, failed: set[str]) -> None:
+    """Put one verified archive into `partial`; every mirror gets its chances, in order, those in `failed` last."""
     faults = []
-    for base in ((mirror,) if mirror else ()) + archive.mirrors:
-        url = base.rstrip("/") + "/" + archive.name
-        for _ in range(ATTEMPTS):
+    bases = (mirror, *archive.mirrors) if mirror else archive.mirrors
+    for base in sorted(bases, key=failed.__contains__):
+        host = base.split("/")[2].rpartition("@")[2]  # without a password
+        for attempt in range(ATTEMPTS):
+            time.sleep(PAUSE * attempt)
             try:
-                return pooch.retrieve(url, f"md5:{archive.md5}", archive.name, partial, downloader=_download)
-            except (requests.RequestException, ValueError) as error:
-                faults.append(f"{urlsplit(base).hostname}: {_in_words(error)}")
-                if not _may_pass(error):
-                    break
-                time.sleep(0.5)
-    raise DataError(
-        f"{archive.name} can't be had ({'; '.join(dict.fromkeys(faults))}); put the archives "
-        f"into {folder} or name a mirror: python -m helpers data --mirror URL"
-    )
+                url = f"{base.rstrip('/')}/{archive.name}"
+                pooch.retrieve(url, f"md5:{archive.md5}", archive.name, partial, downloader=_download)
+                return
+            except _Fault as error:
+                fault = error
+            except ValueError:  # from pooch, which compared the checksum
+                fault = _Fault("wrong checksum", may_pass=True)
+            faults.append(f"{host}: {fault}")
+            if not fault.may_pass:
+                break
+        failed.add(base)
+    raise _Fault(f"{archive.name} ({'; '.join(dict.fromkeys(faults))})")
 
 
 def _download(url: str, output_file: str, _pooch: object) -> None:
     """Write the body of `url` to `output_file`; pooch calls this, then compares the checksum."""
     with _open(url) as response, open(output_file, "wb") as file:
-        total = int(response.headers.get("Content-Length", 0)) or None
-        name = url.rpartition("/")[2]
-        with tqdm(total=total, desc=name, unit="B", unit_scale=True, leave=False, delay=1) as bar:
+        size, name = response.raw.length_remaining, url.rpartition("/")[2]
+        with tqdm(total=size, desc=name, unit="B", unit_scale=True, leave=False, delay=1) as bar:
             for chunk in _chunks(response):
                 file.write(chunk)
                 bar.update(len(chunk))
 
 
+class _Session(requests.Session):
+    """Follows redirects, but never from https to plain http."""
+
+    def get_redirect_target(self, response: requests.Response) -> str | None:
+        target = super().get_redirect_target(response)
+        if target and response.url.startswith("https:") and target.lower().startswith("http:"):
+            raise _Fault("redirect from https to http refused")
+        return target
+
+
 def _open(url: str) -> requests.Response:
-    """Open `url`, following redirects by hand so that none leads from https to plain http."""
-    for _ in range(5):
-        response = requests.get(
-            url, stream=True, timeout=PATIENCE, allow_redirects=False, headers={"Accept-Encoding": "identity"}
-        )
-        if not response.is_redirect:
-            response.raise_for_status()
-            return response
+    """Send a request and return what answers, its body still unread.
+
+    PATIENCE covers name look-up, connection, redirects and header together. The time-out of `requests` starts anew
+    with every byte of a header that drips in, so the request has a thread of its own, which can be left behind.
+    """
+    answer: Future[requests.Response] = Future()
+
+    def ask() -> None:
+        as_stored = {"Accept-Encoding": "identity"}  # the checksum is that of the packed file
+        try:
+            answer.set_result(_Session().get(url, stream=True, timeout=PATIENCE, headers=as_stored))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        response = answer.result(timeout=PATIENCE)
+    except (TimeoutError, requests.Timeout):
+        raise _Fault(f"no answer in {PATIENCE:g} s") from None
+    except requests.exceptions.SSLError:
+        raise _Fault("certificate not trusted here") from None
+    except requests.TooManyRedirects:
+        raise _Fault("redirects again and again") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):  # the last two: no valid address
+        raise _Fault("no connection") from None
+    if response.status_code != 200:
         response.close()
-        target = response.next.url
-        if url.startswith("https:") and not target.startswith("https:"):
-            raise ValueError("redirect from https to http refused")
-        url = target
-    raise ValueError("too many redirects")
+        raise _Fault(f"answered {response.status_code}", may_pass=response.status_code >= 500)
+    return response
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """Yield what arrives, as it arrives; give up on a transfer that only drips."""
-    start, received = time.monotonic(), 0
-    while chunk := response.raw.read1(1 << 16):
-        received += len(chunk)
-        seconds = time.monotonic() - start
-        if seconds > PATIENCE and received < seconds * MINIMUM_RATE:
-            raise requests.Timeout(f"only {received / seconds:.0f} bytes a second")
+    """Yield what arrives, as it arrives; give up on a transfer that stops, drips or never ends."""
+    start, total, recent = time.monotonic(), 0, 0
+    while True:
+        try:
+            chunk = response.raw.read1(1 << 16)
+        except urllib3.exceptions.ReadTimeoutError:
+            raise _Fault(f"silent for {PATIENCE:g} s in mid-file") from None
+        except urllib3.exceptions.HTTPError:
+            raise _Fault("broke off in mid-file", may_pass=True) from None
+        if not chunk:
+            return
+        if total == 0 and chunk.lstrip().startswith(b"<"):
+            raise _Fault("sent a web page in place of the file, perhaps to log in")
         yield chunk
-
-
-def _may_pass(error: Exception) -> bool:
-    """Tell whether asking the same mirror again can help: not after 'forbidden' or 'no such host'."""
-    if isinstance(error, requests.HTTPError):
-        return error.response.status_code >= 500
-    return isinstance(error, requests.exceptions.ReadTimeout | requests.exceptions.ChunkedEncodingError) or (
-        "hash" in str(error)
-    )
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, requests.HTTPError):
-        return f"answered {error.response.status_code}"
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ReadTimeout):
-        return f"no answer in {PATIENCE:.0f} s"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    if "hash" in str(error):
-        return "sent a file with the wrong checksum"
-    return str(error).splitlines()[0]
+        total, recent, seconds = total + len(chunk), recent + len(chunk), time.monotonic() - start
+        if total > LARGEST:
+            raise _Fault("sends more than any archive has")
+        if seconds > PATIENCE:  # look at the last PATIENCE seconds only: a quick start excuses nothing
+            if recent < seconds * MINIMUM_RATE:
+                raise _Fault(f"sends only {recent / seconds:.0f} B/s")
+            start, recent = time.monotonic(), 0
