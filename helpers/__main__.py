@@ -1,6 +1,7 @@
 """The one command line: `python -m helpers …`."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,11 @@ from typing import NoReturn
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Reports a wrong call in one line, without the usage in front."""
+    """Reports a wrong call in one line, without the usage in front; reads -1e-3 as a number, not as an option."""
+
+    def __init__(self, *arguments: object, **options: object):
+        super().__init__(*arguments, **options)
+        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)")  # what Python 3.14 has, and -inf
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")

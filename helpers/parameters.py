@@ -87,6 +87,6 @@ def parse(name: str, text: str) -> object:
     try:
         value = RULES[name].parse(text)
     except ValueError:
-        raise ValueError(f"{name}: got '{text}'; give {RULES[name].allowed}") from None
+        raise ValueError(f"{name}: got {text!r}; give {RULES[name].allowed}") from None
     check(**{name: value})
     return value

@@ -42,7 +42,7 @@ def save(figure: Figure, path: str | Path) -> Path:
 
 def draw_image(axes: Axes, image: Tensor, caption: str = "") -> None:
     """Draw one image (28, 28), any range, without ticks, its caption above."""
-    axes.imshow(image, cmap=INK)
+    axes.imshow(np.asarray(image), cmap=INK)
     axes.set(xticks=[], yticks=[])
     axes.set_title(caption, fontsize=10)
 
@@ -56,9 +56,10 @@ def image_grid(
 ) -> Figure:
     """Draw images (N, height, width) in rows of `columns`, with a caption above each, or a name before each row."""
     rows = -(-len(images) // columns)
-    cell = WIDTH / columns
+    cell = min(WIDTH / columns, 1.8)  # inches
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
-    figure = Figure(figsize=(WIDTH, rows * (cell + 0.2 * lines) + (0.5 if title else 0.1)), layout="constrained")
+    height = rows * (cell + 0.17 * lines) + (0.35 if title else 0.0)
+    figure = Figure(figsize=(cell * columns + 0.2, height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).flat
     for axes in grid:
         axes.set_axis_off()
@@ -133,7 +134,7 @@ def convolution(image: Tensor, kernels: dict[str, Tensor], results: dict[str, Te
 def draw_signed(axes: Axes, values: Tensor, caption: str) -> None:
     """Draw values (height, width) of either sign: purple above zero, brown below, white at zero."""
     limit = float(values.abs().max()) or 1.0
-    axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit)
+    axes.imshow(np.asarray(values), cmap="PuOr", vmin=-limit, vmax=limit)
     axes.set(xticks=[], yticks=[])
     axes.set_title(caption, fontsize=10)
 
@@ -143,14 +144,14 @@ def feature_maps(maps: Tensor, title: str, columns: int = 10) -> Figure:
     return image_grid(maps, [f"map {number}" for number in range(len(maps))], columns, title)
 
 
-def loss_curve(losses: Sequence[float], title: str, expected: float | None = None) -> Figure:
-    """Draw a loss step by step, with a dashed line where guessing would stand."""
+def loss_curve(losses: Sequence[float], title: str, expected: float | None = None, step: int = 1) -> Figure:
+    """Draw a loss at every `step` steps, with a dashed line at the loss of guessing if `expected` gives it."""
     figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
     axes = figure.subplots()
-    axes.plot(range(1, len(losses) + 1), losses, color=BLUE)
+    axes.plot(range(step, step * len(losses) + 1, step), losses, color=BLUE)
     if expected is not None:
         axes.axhline(expected, color=GREY, linestyle="--")
-        axes.annotate("guessing", (len(losses), expected), (0, 3), textcoords="offset points", ha="right", color=GREY)
+        axes.annotate("guessing", (len(losses), expected), (0, -14), textcoords="offset points", ha="right", color=GREY)
     axes.set(title=title, xlabel="step", ylabel="loss (nats)", ylim=(0, None))
     return figure
 
@@ -160,12 +161,13 @@ def history(entries: list[dict], title: str) -> Figure:
     table = pd.DataFrame(entries)
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
+    ticks = table.epoch[:: -(-len(table) // 10)]  # at most ten, or they would run together
     left.plot(table.epoch, table.train_loss, color=ORANGE, marker="s", label="training (dropout on)")
     left.plot(table.epoch, table.val_loss, color=BLUE, marker="o", label="validation (dropout off)")
-    left.set(xlabel="epoch", ylabel="loss (nats)", ylim=(0, None), xticks=table.epoch)
+    left.set(xlabel="epoch", ylabel="loss (nats)", ylim=(0, None), xticks=ticks)
     left.legend()
     right.plot(table.epoch, 100 * table.val_accuracy, color=BLUE, marker="o")
-    right.set(xlabel="epoch", ylabel="validation accuracy (%)", xticks=table.epoch)
+    right.set(xlabel="epoch", ylabel="validation accuracy (%)", xticks=ticks)
     figure.suptitle(title)
     return figure
 
@@ -217,8 +219,7 @@ def confidence_histogram(right: Tensor, wrong: Tensor, title: str) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
     axes = figure.subplots()
     bins = np.linspace(0, 1, 21)
-    axes.hist(right.numpy(), bins, color=BLUE, label="right")
-    axes.hist(wrong.numpy(), bins, color=ORANGE, label="wrong", hatch="//", edgecolor="white")
+    axes.hist([right.numpy(), wrong.numpy()], bins, color=[BLUE, ORANGE], label=["right", "wrong"])
     axes.set(title=title, xlabel="how sure the network says it is", ylabel="images", yscale="log")
     axes.legend(loc="upper left")
     return figure

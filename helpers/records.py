@@ -40,3 +40,29 @@ def save_record(run_dir: str | Path, chapter: str, **content: object) -> Path:
 def load_record(run_dir: str | Path, chapter: str) -> dict:
     """Read what `save_record` wrote; raises FileNotFoundError where that chapter has not run."""
     return json.loads((paths.from_root(run_dir) / f"{chapter}.json").read_text(encoding="utf-8"))
+
+
+def load_result(name: str) -> dict:
+    """Read one of the files in `results/`, which hold what the README and the chapters quote."""
+    return json.loads((paths.ROOT / "results" / name).read_text(encoding="utf-8"))
+
+
+def find_run(run_dir: str | Path, dataset: str) -> Path:
+    """Return a folder with `weights.pt` and `03_training.json` for `dataset`.
+
+    Args:
+        run_dir: looked at first; a relative one starts at the course's root.
+        dataset: the run must have trained on it.
+
+    Returns:
+        `run_dir` if chapter 3 left a run on that data set there, else the reference run in `results/reference`.
+
+    Raises:
+        ValueError: there is neither.
+    """
+    reference = paths.ROOT / "results" / "reference" / dataset
+    for folder in (paths.from_root(run_dir), reference):
+        complete = all((folder / name).is_file() for name in ("weights.pt", "03_training.json"))  # or stopped half-way
+        if complete and load_record(folder, "03_training")["dataset"] == dataset:
+            return folder
+    raise ValueError(f"run_dir: no run on '{dataset}' in {paths.shown(run_dir)}; run chapter 3 on that data set first")

@@ -1,5 +1,6 @@
 """Teach a network: one epoch, many epochs, and what it scores between them."""
 
+import math
 import os
 import sys
 import time
@@ -9,13 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+from torchmetrics.functional.classification import multiclass_f1_score
 from tqdm.auto import tqdm
 
-from helpers import parameters, paths
+from helpers import parameters, paths, tensor_files
+from helpers.checkpoint import Run, load_checkpoint, save_checkpoint
+from helpers.interruptions import TrainingError, broken_loss, full_memory, how_to_continue, where_it_is
+from helpers.tensor_files import load_weights, save_weights  # noqa: F401, chapters know them as training.save_weights
 
 NUM_CLASSES = 10
+LOOK_EVERY = {"cpu": 1, "cuda": 50, "mps": 50}  # steps between two looks at the loss: an accelerator has to wait for it
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -59,16 +65,25 @@ def train_epoch(model: nn.Module, batches: DataLoader, optimizer: Optimizer, des
 
     Returns:
         Mean loss over the images, each taken at the moment the network met it (dropout on).
+
+    Raises:
+        TrainingError: the loss is no longer a finite number; the message names the first such step.
     """
     model.train()
-    loss_sum, count = 0.0, 0
-    for images, labels in progress_bar(batches, description):
-        optimizer.zero_grad()
-        loss = F.nll_loss(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        loss_sum += loss.detach() * len(labels)  # stays a tensor: .item() would make the device wait at every step
-        count += len(labels)
+    loss_sum, count, losses = 0.0, 0, []
+    with progress_bar(batches, description) as bar:  # closed also when training is interrupted
+        for step, (images, labels) in enumerate(bar, start=1):
+            optimizer.zero_grad()
+            loss = F.nll_loss(model(images), labels)
+            losses.append(loss.detach())
+            loss_sum += losses[-1] * len(labels)  # stays a tensor: .item() would make the device wait at every step
+            count += len(labels)
+            look = step % LOOK_EVERY.get(loss.device.type, 50) == 0 or step == len(batches)
+            if look and not math.isfinite(loss_sum):  # one bad loss has spoilt the sum; which one was it?
+                bad = next((number for number, loss in enumerate(losses, start=1) if not math.isfinite(loss)), step)
+                raise broken_loss(f"{description}, step {bad}: the loss", losses[bad - 1], optimizer)
+            loss.backward()
+            optimizer.step()
     return float(loss_sum) / count
 
 
@@ -89,52 +104,107 @@ def score(log_probs: Tensor, labels: Tensor) -> dict[str, float | int]:
 
     Returns:
         `loss` (mean negative log-likelihood, in nats), `accuracy` and `f1` (0 to 1), `n` (images).
-        The accuracy counts images (micro); F1 is the plain mean of the ten classes' F1 (macro).
+        F1 is the plain mean of the ten classes' F1 (macro).
     """
     predicted = log_probs.argmax(dim=1)
     return {
         "loss": F.nll_loss(log_probs, labels).item(),
-        "accuracy": multiclass_accuracy(predicted, labels, NUM_CLASSES, average="micro").item(),
+        "accuracy": (predicted == labels).sum().item() / len(labels),
         "f1": multiclass_f1_score(predicted, labels, NUM_CLASSES, average="macro").item(),
         "n": len(labels),
     }
 
 
 def fit(
-    model: nn.Module, train_batches: DataLoader, val_batches: DataLoader, optimizer: Optimizer, epochs: int
+    model: nn.Module,
+    train_batches: DataLoader,
+    val_batches: DataLoader,
+    optimizer: Optimizer,
+    epochs: int,
+    *,
+    scheduler: LRScheduler | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    settings: dict | None = None,
 ) -> list[dict]:
     """Train for `epochs` passes over the training images, and validate after each.
+
+    Ctrl-C and a notebook's stop button drop the epoch that is running: model, optimizer and random numbers go back to
+    the end of the last one, and a line says how to continue. In a notebook `fit` then returns the history so far. In
+    a script it raises KeyboardInterrupt, or the script would go on with a network that is half trained.
 
     Args:
         model: changed in place.
         train_batches, val_batches: yield images and labels on the model's device.
         optimizer: holds the model's parameters.
         epochs: at least 1.
+        scheduler: changes the learning rate after each epoch; one whose `step()` needs no arguments.
+        checkpoint: file to write after each epoch; a relative path starts at the course's root.
+        resume: continue from `checkpoint`, to the very weights of a run without a break; begin where there is none.
+        settings: what the checkpoint should also remember, such as `dataset` and `seed`; whoever resumes must give
+            the same (see `checkpoint.FREE_TO_CHANGE` for what may change, such as `epochs`).
 
     Returns:
         The history, one entry an epoch: `epoch` (from 1), `train_loss`, `val_loss`, `val_f1`, `val_accuracy`,
         `seconds` (training and validation together).
 
     Raises:
-        ValueError: `epochs` is not a whole number of at least 1.
+        ValueError: `epochs` is not a whole number of at least 1, or the checkpoint can't be used or isn't this run's.
+        TrainingError: the loss is NaN or infinite, or the memory is full; the model is back at its last good epoch.
+        OSError: the checkpoint can't be written.
     """
     parameters.check(epochs=epochs)
-    history = []
-    for epoch in range(1, epochs + 1):
-        start = time.perf_counter()
-        train_loss = train_epoch(model, train_batches, optimizer, f"epoch {epoch}/{epochs}")
-        val = score(*predict(model, val_batches))
-        entry = {
-            "epoch": epoch,
-            "train_loss": train_loss,
-            "val_loss": val["loss"],
-            "val_f1": val["f1"],
-            "val_accuracy": val["accuracy"],
-            "seconds": time.perf_counter() - start,
-        }
-        history.append(entry)
-        print(describe(entry, epochs))
-    return history
+    if resume and checkpoint is None:
+        raise ValueError("resume: needs a checkpoint; give checkpoint='runs/latest/checkpoint.pt', say")
+    run = Run(model, optimizer, scheduler, train_batches, val_batches)
+    path = identity = None
+    if checkpoint is not None:
+        path, identity = paths.from_root(checkpoint), run.identity(settings)
+        tensor_files.make_ready(path)
+    state = run.state(history=[])  # where to go back to; replaced after each epoch
+    if resume and path.exists():
+        state = load_checkpoint(path, identity)
+        done = len(state["history"])
+        if done > epochs:
+            raise ValueError(f"epochs: got {epochs}, but {paths.shown(path)} has {done} behind it; give {done} or more")
+        run.restore(state)
+        print(f"{paths.shown(path)}: {done} of {epochs} epochs are done")
+    try:
+        for epoch in range(len(state["history"]) + 1, epochs + 1):
+            start = time.perf_counter()
+            train_loss = train_epoch(model, train_batches, optimizer, f"epoch {epoch}/{epochs}")
+            val = score(*predict(model, val_batches))
+            if not math.isfinite(val["loss"]):
+                raise broken_loss(f"epoch {epoch}/{epochs}: the validation loss", val["loss"], optimizer)
+            if scheduler is not None:
+                scheduler.step()
+            entry = {
+                "epoch": epoch,
+                "train_loss": train_loss,
+                "val_loss": val["loss"],
+                "val_f1": val["f1"],
+                "val_accuracy": val["accuracy"],
+                "seconds": time.perf_counter() - start,
+            }
+            state = run.state([*state["history"], entry])
+            if path is not None:
+                save_checkpoint(path, identity, state)
+            print(describe(entry, epochs))
+    except KeyboardInterrupt:
+        run.restore(state)
+        if path is not None and state["history"]:
+            save_checkpoint(path, identity, state)  # the key may have been pressed in the middle of saving
+        print(how_to_continue(state, epochs, path))
+        if not hasattr(sys, "ps1"):  # a notebook or a Python prompt has it, a script hasn't
+            raise
+    except RuntimeError as error:
+        run.restore(state)
+        if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # Apple's is a RuntimeError
+            error = full_memory(run)
+        if not isinstance(error, TrainingError):
+            raise
+        raise TrainingError(f"{error}; {where_it_is(state)}") from None
+    return state["history"]
 
 
 def describe(entry: dict, epochs: int) -> str:
@@ -143,18 +213,3 @@ def describe(entry: dict, epochs: int) -> str:
         f"epoch {entry['epoch']:2d}/{epochs}   train loss {entry['train_loss']:.4f}   val loss {entry['val_loss']:.4f}"
         f"   val F1 {entry['val_f1']:.4f}   val accuracy {entry['val_accuracy']:.4f}   {entry['seconds']:4.1f} s"
     )
-
-
-def save_weights(model: nn.Module, path: str | Path) -> Path:
-    """Write the model's weights to `path` (a relative one starts at the course's root), whole or not at all."""
-    path = paths.from_root(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    torch.save(model.state_dict(), temporary)
-    os.replace(temporary, path)
-    return path
-
-
-def load_weights(model: nn.Module, path: str | Path) -> None:
-    """Fill `model` with weights from `path`; nothing in the file is ever run as code (`weights_only`)."""
-    model.load_state_dict(torch.load(paths.from_root(path), map_location="cpu", weights_only=True))

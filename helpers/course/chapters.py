@@ -1,10 +1,11 @@
 """The chapters on the disk: which there are, and which parameters each of them takes."""
 
+import ast
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from papermill import inspect_notebook
+import nbformat
 
 from helpers import parameters, paths
 
@@ -34,12 +35,18 @@ def _find_chapter(name: str, chapters: list[Path]) -> Path:
     for chapter in chapters:
         if name == chapter.stem or name.zfill(2) == chapter.stem[:2]:
             return chapter
-    raise ValueError(f"chapter: unknown chapter '{name}'; choose one of {', '.join(c.stem for c in chapters)}")
+    raise ValueError(f"chapter: unknown chapter {name!r}; choose one of {', '.join(c.stem for c in chapters)}")
 
 
 def parameter_names(chapter: Path) -> list[str]:
-    """Return the names in the cell tagged `parameters`, in their order."""
-    return list(inspect_notebook(chapter))
+    """Return the names in the cell tagged `parameters`, in their order.
+
+    papermill's own `inspect_notebook` overlooks a parameter that is annotated `int | None`.
+    """
+    cells = nbformat.read(chapter, as_version=4).cells
+    sources = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    statements = [statement for source in sources for statement in ast.parse(source).body]
+    return [statement.target.id for statement in statements if isinstance(statement, ast.AnnAssign)]
 
 
 def check_assignments(chapters: list[Path], assignments: Sequence[tuple[str, str]]) -> dict[str, object]:
@@ -52,9 +59,9 @@ def check_assignments(chapters: list[Path], assignments: Sequence[tuple[str, str
     values: dict[str, object] = {}
     for name, text in assignments:
         if not any(name in names for names in known.values()):
-            raise ValueError(f"unknown parameter '{name}' in {', '.join(known)}; {_suggestion(name, known)}")
+            raise ValueError(f"unknown parameter {name!r} in {', '.join(known)}; {_suggestion(name, known)}")
         if name in values:
-            raise ValueError(f"parameter '{name}' is given twice; give it once")
+            raise ValueError(f"parameter {name!r} is given twice; give it once")
         values[name] = parameters.parse(name, text)
     return values
 

@@ -24,7 +24,7 @@ def run(options: Namespace) -> int:
 def data(options: Namespace) -> int:
     """Fetch and verify a data set."""
     if options.dataset not in FAMILY:
-        raise ValueError(f"dataset: unknown data set '{options.dataset}'; choose one of {', '.join(FAMILY)}")
+        raise ValueError(f"dataset: unknown data set {options.dataset!r}; choose one of {', '.join(FAMILY)}")
     folder = (options.data_dir or paths.from_root("data")).absolute()
     dataset = datasets.load_dataset(options.dataset, folder, options.mirror)
     print(

@@ -1,16 +1,11 @@
 """The README's tables, written from results/ so that no number in it is typed by hand."""
 
-import json
 import statistics
 
 from helpers import paths
+from helpers.records import load_result
 
 README = paths.ROOT / "README.md"
-
-
-def load_result(name: str) -> dict:
-    """Read one file of results/."""
-    return json.loads((paths.ROOT / "results" / name).read_text(encoding="utf-8"))
 
 
 def mean_and_spread(values: list[float], digits: int) -> str:

@@ -8,8 +8,8 @@ from nbclient.exceptions import CellExecutionError
 from tqdm.auto import tqdm
 
 from helpers import data
-from helpers.course.chapters import NOTEBOOKS, select_chapters
-from helpers.course.run import ChapterError
+from helpers.course.chapters import select_chapters
+from helpers.course.run import KERNEL_ARGUMENTS, ChapterError
 
 METADATA = {  # the same on every machine, so that a refreshed notebook differs in its outputs alone
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -34,7 +34,8 @@ def refresh(names: Sequence[str]) -> None:
         client = NotebookClient(
             notebook,
             kernel_name="python3",
-            resources={"metadata": {"path": str(NOTEBOOKS)}},
+            extra_arguments=KERNEL_ARGUMENTS,
+            resources={"metadata": {"path": str(chapter.parent)}},
             record_timing=False,
             store_widget_state=False,
         )

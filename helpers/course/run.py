@@ -1,6 +1,7 @@
 """Execute chapters in order through papermill, and gather what they leave into one results.json."""
 
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,10 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from helpers import data, paths, records, training
-from helpers.course.chapters import NOTEBOOKS, all_chapters, check_assignments, parameter_names, select_chapters
+from helpers.course.chapters import all_chapters, check_assignments, parameter_names, select_chapters
+
+# ipykernel 7 warns at every start that its messages on this machine are not encrypted; its errors still show.
+KERNEL_ARGUMENTS = ["--log-level=ERROR"]
 
 
 class ChapterError(RuntimeError):
@@ -34,6 +38,9 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path)
     """
     chapters = select_chapters(names)
     values = check_assignments(chapters, assignments)
+    for name in ("run_dir", "images_dir"):
+        if name in values:
+            raise ValueError(f"{name}: got {values[name]!r}; a run keeps everything in one folder, give it with --out")
     dataset = data.load_dataset(values.get("dataset", "auto"), values.get("data_dir", "data"))
     data.split(dataset, values.get("val_size"), seed=0)
     training.choose_device(values.get("device", "auto"))
@@ -64,6 +71,8 @@ def prepare_folder(out: Path, first: Path) -> Path:
         for chapter in all_chapters():
             if chapter.stem >= first.stem:
                 (out / f"{chapter.stem}.json").unlink(missing_ok=True)
+        (out / "results.json").unlink(missing_ok=True)  # or it would stand beside notebooks that it doesn't describe
+        tempfile.TemporaryFile(dir=out).close()  # a folder that was there before may be write-protected
     except OSError as error:
         raise ValueError(f"out: '{out}' can't be written ({error.strerror}); give another folder") from None
     return out
@@ -80,7 +89,8 @@ def execute(chapter: Path, values: dict[str, object], out: Path) -> None:
             executed,
             parameters={name: value for name, value in values.items() if name in known},
             kernel_name="python3",
-            cwd=NOTEBOOKS,
+            cwd=chapter.parent,
+            extra_arguments=KERNEL_ARGUMENTS,
             progress_bar={"desc": chapter.stem},
         )
     except PapermillExecutionError as error:

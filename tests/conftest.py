@@ -1,0 +1,41 @@
+"""What several test files share: small data made here, and a world without MNIST's mirrors."""
+
+import socket
+
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+from helpers import data, download, paths
+
+HAS_MNIST = all(
+    (paths.ROOT / "data" / "MNIST" / "raw" / archive.name).is_file() for archive in download.archives("mnist")
+)
+
+
+@pytest.fixture(scope="session")
+def digits() -> data.Dataset:
+    """The embedded digits, which need no file and no network."""
+    return data.load_dataset("digits")
+
+
+@pytest.fixture
+def easy() -> TensorDataset:
+    """100 images float32 (100, 1, 28, 28), ten of each class: the class is the place of a bright bar, amid noise."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(100) % 10
+    images = 0.1 * torch.randn(100, 1, 28, 28, generator=generator)
+    for image, label in zip(images, labels, strict=True):
+        image[0, 2 * label + 4 : 2 * label + 6] += 3.0
+    return TensorDataset(images, labels)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let MNIST's only mirror be a port of this machine at which nobody answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setattr(download.FAMILY["mnist"], "mirrors", [f"http://127.0.0.1:{port}/"])
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    monkeypatch.setenv("no_proxy", "*")

@@ -1,0 +1,109 @@
+"""Each chapter through nbval: every cell runs, and cells tagged `nbval-check-output` print what is committed.
+
+The chapters run in the course's order into one folder, as a learner does, on MNIST where it is there and else on the
+embedded digits. Two epochs are enough: the numbers themselves are not compared.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from conftest import HAS_MNIST
+
+from helpers import paths
+from helpers.course import chapters, refreshing
+
+CHECKED = "nbval-check-output"
+
+
+def validate(notebook: Path) -> subprocess.CompletedProcess:
+    """Run nbval on a notebook in a process of its own, away from the settings of this one."""
+    (notebook.parent / "pytest.ini").write_text("[pytest]\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "JPY_"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini"]
+    return subprocess.run(
+        [*command, "--nbval-lax", "--nbval-current-env", notebook.name],
+        cwd=notebook.parent,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+def copy(chapter: Path, folder: Path, **values: object) -> Path:
+    """Write a copy of `chapter`, its outputs kept, with the `values` it has a parameter for injected."""
+    values |= {"dataset": "mnist" if HAS_MNIST else "digits", "data_dir": str(paths.ROOT / "data"), "epochs": 2}
+    known = chapters.parameter_names(chapter)
+    target = folder / chapter.name
+    papermill.execute_notebook(
+        chapter,
+        target,
+        parameters={name: value for name, value in values.items() if name in known},
+        kernel_name="python3",
+        prepare_only=True,
+        progress_bar=False,
+    )
+    return target
+
+
+def code_cells(notebook: Path) -> list:
+    return [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all chapters: later ones find there what earlier ones computed."""
+    return tmp_path_factory.mktemp("chapters")
+
+
+@pytest.mark.parametrize("chapter", chapters.all_chapters(), ids=lambda chapter: chapter.stem)
+def test_every_cell_runs_and_checked_cells_print_what_is_committed(chapter: Path, folder: Path) -> None:
+    notebook = copy(chapter, folder, run_dir=str(folder / "run"), images_dir=str(folder / "images"))
+    checked = [cell for cell in code_cells(notebook) if CHECKED in cell.metadata.get("tags", [])]
+    assert checked, "no cell would be compared"
+    assert all(cell.outputs for cell in checked), "a checked cell without output compares nothing"
+    done = validate(notebook)
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert f"{len(code_cells(notebook))} passed" in done.stdout
+    assert (folder / "run" / f"{chapter.stem}.json").is_file()
+
+
+def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path) -> None:
+    (chapter,) = chapters.select_chapters(["04"])
+    notebook = copy(chapter, tmp_path, run_dir=str(tmp_path / "empty"), images_dir=str(tmp_path / "images"))
+    done = validate(notebook)
+    assert done.returncode == 0, done.stdout[-5000:]
+    record = json.loads((tmp_path / "empty" / "04_evaluation.json").read_text(encoding="utf-8"))
+    assert record["test"]["accuracy"] > (0.98 if HAS_MNIST else 0.9)  # trained weights, not random ones
+
+
+# --- the tests above can fail ---
+
+
+@pytest.mark.parametrize(
+    ("committed", "tags", "fails"),
+    [("42\n", [CHECKED], False), ("41\n", [CHECKED], True), ("41\n", [], False)],
+    ids=["the same output", "another output", "another output, unchecked"],
+)
+def test_a_checked_output_that_changed_is_found(committed: str, tags: list[str], fails: bool, tmp_path: Path) -> None:
+    output = nbformat.v4.new_output("stream", name="stdout", text=committed)
+    cell = nbformat.v4.new_code_cell("print(6 * 7)", outputs=[output], execution_count=1, metadata={"tags": tags})
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=refreshing.METADATA)
+    nbformat.write(notebook, tmp_path / "small.ipynb")
+    (tmp_path / "copied").mkdir()
+    done = validate(copy(tmp_path / "small.ipynb", tmp_path / "copied"))  # copying must keep the outputs
+    assert done.returncode == (1 if fails else 0), done.stdout[-3000:]
+    assert ("Cell outputs differ" in done.stdout) == fails
+
+
+def test_a_cell_that_fails_is_found(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")], metadata=refreshing.METADATA)
+    nbformat.write(notebook, tmp_path / "small.ipynb")
+    done = validate(tmp_path / "small.ipynb")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout

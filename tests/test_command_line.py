@@ -1,0 +1,243 @@
+"""`python -m helpers …`: bad input ends with status 2, one line, nothing written; a failing chapter with status 1."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+
+from helpers.__main__ import main
+from helpers.course import chapters, refreshing
+
+
+@dataclass
+class Answer:
+    """What a command answered: exit status, and the lines it printed."""
+
+    status: int
+    out: list[str]
+    err: list[str]
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture) -> Callable[..., Answer]:
+    """Calls the command line as the terminal does, without the seconds of a new process; hears kernels too."""
+
+    def call(*words: object) -> Answer:
+        capfd.readouterr()
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as stop:  # argparse ends so
+            status = int(stop.code)
+        captured = capfd.readouterr()
+        return Answer(status, captured.out.splitlines(), captured.err.splitlines())
+
+    return call
+
+
+def assert_refused(answer: Answer, *words: str) -> None:
+    """Check the promise of bad input: status 2 and exactly one line, which holds `words`."""
+    assert answer.status == 2
+    assert answer.out == []
+    assert len(answer.err) == 1
+    for word in words:
+        assert word in answer.err[0]
+
+
+# The words after `run`, and what the one line must say.
+BAD_RUNS = {
+    "unknown chapter": (["99"], ["unknown chapter '99'", "01_data, 02_model"]),
+    "misspelt chapter": (["03_trainig"], ["unknown chapter '03_trainig'"]),
+    "one chapter of two": (["01", "zero"], ["unknown chapter 'zero'"]),
+    "unknown data set": (["-p", "dataset", "mnits"], ["dataset: got 'mnits'", "auto, mnist, fashion"]),
+    "unknown device": (["-p", "device", "tpu"], ["device: got 'tpu'", "auto, cpu, cuda, mps"]),
+    "misspelt parameter": (["-p", "epoch", "3"], ["unknown parameter 'epoch'", "did you mean 'epochs'?"]),
+    "unlike any parameter": (["-p", "colour", "3"], ["unknown parameter 'colour'", "choose one of", "epochs"]),
+    "not in this chapter": (["01", "-p", "epochs", "3"], ["unknown parameter 'epochs' in 01_data"]),
+    "given twice": (["-p", "epochs", "3", "-p", "epochs", "4"], ["'epochs' is given twice"]),
+    "run_dir": (["-p", "run_dir", "elsewhere"], ["run_dir: got 'elsewhere'", "--out"]),
+    "images_dir": (["-p", "images_dir", "elsewhere"], ["images_dir: got 'elsewhere'", "--out"]),
+    "no value": (["-p", "epochs"], ["-p", "expected 2 arguments"]),
+    "unknown option": (["--epochs", "3"], ["unrecognized arguments: --epochs"]),
+    "val_size of all": (["-p", "dataset", "digits", "-p", "val_size", "1500"], ["val_size: got 1500; give 1 to 1499"]),
+    **{
+        f"{name} {word}": (["-p", name, word], [f"{name}: got "])
+        for name, words in {
+            "epochs": ("0", "-2", "1.5", "ten", "nan", "True", ""),
+            "batch_size": ("0", "-64", "many"),
+            "learning_rate": ("0", "-0.1", "-1e-3", "nan", "inf", "-inf", "fast"),
+            "val_size": ("0", "-1", "some"),
+            "seed": ("-1", "x"),
+            "data_dir": ("", "  "),
+        }.items()
+        for word in words
+    },
+}
+
+
+@pytest.mark.parametrize("row", BAD_RUNS)
+def test_bad_input_is_refused_before_anything_is_written(row: str, call: Callable[..., Answer], tmp_path: Path) -> None:
+    words, said = BAD_RUNS[row]
+    assert_refused(call("run", *words, "--out", tmp_path / "out"), "python -m helpers", *said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_this_machine_lacks_is_refused(call: Callable[..., Answer], tmp_path: Path) -> None:
+    found = torch.accelerator.current_accelerator(check_available=True)
+    missing = "mps" if found is not None and found.type == "cuda" else "cuda"
+    answer = call("run", "-p", "dataset", "digits", "-p", "device", missing, "--out", tmp_path / "out")
+    assert_refused(answer, f"device: '{missing}' is not available on this machine")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dataset", ["auto", "mnist"])
+def test_a_data_folder_that_cannot_be_written_is_refused(
+    dataset: str, no_network: None, call: Callable[..., Answer], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "data"
+    answer = call("run", "-p", "dataset", dataset, "-p", "data_dir", folder, "--out", tmp_path / "out")
+    assert_refused(answer, "data_dir: ", str(folder))
+    assert not (tmp_path / "out").exists()
+
+
+def test_mnist_without_network_and_files_is_refused_with_the_remedy(
+    no_network: None, call: Callable[..., Answer], tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    answer = call("run", "-p", "dataset", "mnist", "-p", "data_dir", data_dir, "--out", tmp_path / "out")
+    assert_refused(answer, "t10k-labels-idx1-ubyte.gz", str(data_dir / "MNIST" / "raw"), "--mirror")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_that_is_a_file_is_refused(call: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert_refused(call("run", "01", "-p", "dataset", "digits", "--out", out), f"out: '{out}' can't be written")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_out_that_is_write_protected_is_refused(call: Callable[..., Answer], tmp_path: Path, monkeypatch) -> None:
+    """Root may write anywhere, so the operating system's refusal is played here."""
+
+    def refuse(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr("helpers.course.run.tempfile.TemporaryFile", refuse)
+    answer = call("run", "01", "-p", "dataset", "digits", "--out", tmp_path)
+    assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], ["COMMAND"]),
+        (["rnu"], ["'rnu'", "run"]),
+        (["data", "--dataset", "mnits"], ["dataset: unknown data set 'mnits'", "mnist, fashion, kmnist, qmnist"]),
+        (["data", "--dataset", "digits"], ["dataset: unknown data set 'digits'"]),  # nothing to fetch
+        (["data", "--mirror", "my-mirror"], ["mirror: got 'my-mirror'", "http"]),
+        (["record", "--seeds", "1"], ["seeds: got 1"]),
+        (["record", "--seeds", "five"], ["--seeds", "'five'"]),
+        (["refresh", "99"], ["unknown chapter '99'"]),
+    ],
+)
+def test_other_commands_refuse_too(words: list[str], said: list[str], call: Callable[..., Answer]) -> None:
+    assert_refused(call(*words), *said)
+
+
+def test_data_without_network_is_refused_with_the_remedy(
+    no_network: None, call: Callable[..., Answer], tmp_path: Path
+) -> None:
+    assert_refused(call("data", "--data-dir", tmp_path), "train-images-idx3-ubyte.gz", str(tmp_path / "MNIST" / "raw"))
+
+
+def test_every_command_has_help(call: Callable[..., Answer]) -> None:
+    for command in ("run", "data", "record", "tables", "refresh"):
+        answer = call(command, "--help")
+        assert answer.status == 0
+        assert answer.out[0].startswith(f"usage: python -m helpers {command}")
+
+
+def test_a_real_process_ends_as_the_function_does(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "helpers", "run", "-p", "epoch", "3", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [done.stderr.strip()]
+    assert "did you mean 'epochs'?" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- chapters are found by number or name ---
+
+
+@pytest.mark.parametrize("name", ["01", "1", "01_data"])
+def test_a_chapter_has_a_number_and_a_name(name: str) -> None:
+    assert [chapter.stem for chapter in chapters.select_chapters([name])] == ["01_data"]
+
+
+def test_chapters_come_in_the_order_of_the_course_and_once() -> None:
+    chosen = chapters.select_chapters(["02", "01_data", "2"])
+    assert [chapter.stem for chapter in chosen] == ["01_data", "02_model"]
+    assert chapters.select_chapters([]) == chapters.all_chapters()
+
+
+def test_every_parameter_of_a_chapter_can_be_set() -> None:
+    """`val_size: int | None` is one that papermill's own inspection overlooks."""
+    names = chapters.parameter_names(chapters.select_chapters(["01"])[0])
+    assert names == ["dataset", "data_dir", "run_dir", "val_size", "batch_size", "seed"]
+
+
+# --- a chapter that fails ---
+
+PARAMETERS = 'run_dir: str = "runs/latest"  # folder of the run\ndataset: str = "auto"  # which images'
+SAVE = 'from helpers import records\nrecords.save_record(run_dir, "01_fine", dataset=dataset, parameters={}, seed=3)'
+
+
+def write_chapter(path: Path, *sources: str) -> None:
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=refreshing.METADATA), path)
+
+
+@pytest.fixture
+def failing_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A course of two chapters, the second of which fails in its third cell; returns an empty folder for the run."""
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    write_chapter(notebooks / "01_fine.ipynb", PARAMETERS, SAVE)
+    write_chapter(notebooks / "02_broken.ipynb", PARAMETERS, "print('so far')", "raise RuntimeError('first\\nsecond')")
+    write_chapter(notebooks / "03_never.ipynb", PARAMETERS)
+    monkeypatch.setattr(chapters, "NOTEBOOKS", notebooks)
+    return tmp_path / "out"
+
+
+def test_a_failing_chapter_stops_the_run_and_is_named(failing_course: Path, call: Callable[..., Answer]) -> None:
+    failing_course.mkdir()
+    (failing_course / "results.json").write_text('"of an earlier run"')
+    answer = call("run", "-p", "dataset", "digits", "--out", failing_course)
+    assert answer.status == 1
+    last = answer.err[-1]  # the progress bars come before it
+    assert last.startswith("02_broken: cell ")
+    assert "RuntimeError" in last
+    assert str(failing_course / "02_broken.ipynb") in last
+    assert not any("Traceback" in line or "WARNING" in line for line in answer.err)
+
+    kept = sorted(path.name for path in failing_course.iterdir())
+    assert kept == ["01_fine.ipynb", "01_fine.json", "02_broken.ipynb"]
+    partial = nbformat.read(failing_course / "02_broken.ipynb", as_version=4)
+    outputs = [output for cell in partial.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert [output.get("text", output.get("ename")) for output in outputs] == ["so far\n", "RuntimeError"]
+    failed = next(cell for cell in partial.cells if cell.cell_type == "code" and "raise RuntimeError" in cell.source)
+    assert f"cell {failed.execution_count} failed" in last
+
+
+def test_the_chapter_before_the_broken_one_runs_alone(failing_course: Path, call: Callable[..., Answer]) -> None:
+    answer = call("run", "1", "-p", "dataset", "digits", "--out", failing_course)
+    assert answer.status == 0
+    assert sorted(path.name for path in failing_course.iterdir()) == ["01_fine.ipynb", "01_fine.json", "results.json"]
+    assert not any("WARNING" in line for line in answer.err)
