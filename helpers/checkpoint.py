@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from helpers import paths
 from helpers.tensor_files import first_difference, read_safely, shapes, write_whole
 
-FREE_TO_CHANGE = {"epochs", "device", "data_dir", "run_dir", "images_dir"}  # settings that don't tie a checkpoint down
+FREE_TO_CHANGE = {"epochs", "resume", "device", "data_dir", "run_dir", "images_dir"}  # not compared
 MOVING = {"last_epoch", "T_cur", "T_i"}  # what a schedule counts; the rest of it stays the same
 
 

@@ -39,6 +39,12 @@ def _none_or_int(text: str) -> int | None:
     return None if text == "None" else int(text)
 
 
+def _bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
 _PATH = Rule("a folder's name", str, lambda value: isinstance(value, str) and value.strip() != "")
 
 RULES: dict[str, Rule] = {
@@ -51,6 +57,7 @@ RULES: dict[str, Rule] = {
     "seeds": _whole_number(2),
     "epochs": _whole_number(1),
     "batch_size": _whole_number(1),
+    "resume": Rule("True or False", _bool, lambda value: isinstance(value, bool)),
     "val_size": Rule(
         "a whole number of at least 1, or None for one image in six",
         _none_or_int,

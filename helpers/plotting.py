@@ -152,7 +152,7 @@ def loss_curve(losses: Sequence[float], title: str, expected: float | None = Non
     if expected is not None:
         axes.axhline(expected, color=GREY, linestyle="--")
         axes.annotate("guessing", (len(losses), expected), (0, -14), textcoords="offset points", ha="right", color=GREY)
-    axes.set(title=title, xlabel="step", ylabel="loss (nats)", ylim=(0, None))
+    axes.set(title=title, xlabel="step", ylabel="loss", ylim=(0, None))
     return figure
 
 
@@ -164,7 +164,7 @@ def history(entries: list[dict], title: str) -> Figure:
     ticks = table.epoch[:: -(-len(table) // 10)]  # at most ten, or they would run together
     left.plot(table.epoch, table.train_loss, color=ORANGE, marker="s", label="training (dropout on)")
     left.plot(table.epoch, table.val_loss, color=BLUE, marker="o", label="validation (dropout off)")
-    left.set(xlabel="epoch", ylabel="loss (nats)", ylim=(0, None), xticks=ticks)
+    left.set(xlabel="epoch", ylabel="loss", ylim=(0, None), xticks=ticks)
     left.legend()
     right.plot(table.epoch, 100 * table.val_accuracy, color=BLUE, marker="o")
     right.set(xlabel="epoch", ylabel="validation accuracy (%)", xticks=ticks)
@@ -188,9 +188,9 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> 
     style = {"cmap": "Blues", "vmin": 0, "vmax": 5, "cbar": False, "square": True, "linewidths": 0.5}
     style |= {"linecolor": "#DDDDDD", "xticklabels": class_names, "yticklabels": class_names}
     words = np.where(counts > 0, counts.astype(str), "")
-    sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7}, ax=left, **style)
+    sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7.5}, ax=left, **style)
     words = np.vectorize(lambda share: f"{share:.1f}" if share > 0 else "")(shares)
-    sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7}, ax=right, **style)
+    sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7.5}, ax=right, **style)
     left.set(title="images", xlabel="predicted", ylabel="true")
     right.set(title="per cent of the true class", xlabel="predicted", ylabel="true")
     for axes in (left, right):
@@ -209,8 +209,10 @@ def reliability(table: pd.DataFrame, title: str) -> Figure:
     upper.errorbar(table.confidence, table.accuracy, yerr=error, color=BLUE, marker="o", capsize=3, label="the network")
     upper.set(title=title, ylabel="share that is right", ylim=(0, 1.05))
     upper.legend()
-    lower.bar(table.confidence, table.images, width=0.06, color=ORANGE)
+    bars = lower.bar(table.confidence, table.images, width=0.06, color=ORANGE)
     lower.set(xlabel="how sure the network says it is", ylabel="images", yscale="log", xlim=(0, 1.03))
+    lower.bar_label(bars, table.images, padding=1, fontsize=8)
+    lower.margins(y=0.35)
     return figure
 
 
@@ -219,7 +221,7 @@ def confidence_histogram(right: Tensor, wrong: Tensor, title: str) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
     axes = figure.subplots()
     bins = np.linspace(0, 1, 21)
-    axes.hist([right.numpy(), wrong.numpy()], bins, color=[BLUE, ORANGE], label=["right", "wrong"])
+    axes.hist([right.numpy(), wrong.numpy()], bins, color=[BLUE, ORANGE], label=["right", "wrong"], hatch=["", "///"])
     axes.set(title=title, xlabel="how sure the network says it is", ylabel="images", yscale="log")
     axes.legend(loc="upper left")
     return figure

@@ -38,6 +38,7 @@ def refresh(names: Sequence[str]) -> None:
             resources={"metadata": {"path": str(chapter.parent)}},
             record_timing=False,
             store_widget_state=False,
+            coalesce_streams=True,
         )
         try:
             client.execute()
