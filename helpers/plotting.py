@@ -233,7 +233,7 @@ def show_source(dataset) -> None:
     if dataset.name != "digits":
         display(Markdown(f"**Data: {dataset.title}**, {size}."))
         return
-    reason = f"MNIST can't be had: {dataset.note}" if dataset.note else 'They were asked for: `dataset = "digits"`.'
+    reason = f"MNIST can't be had: {dataset.note}" if dataset.note else 'The setting is dataset = "digits".'
     style = "border: 3px solid #E69F00; padding: 0.6em 1em; background: #FFF8E5; color: #000000"
     display(
         HTML(

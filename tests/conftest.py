@@ -1,5 +1,6 @@
 """What several test files share: small data made here, and a world without MNIST's mirrors."""
 
+import signal
 import socket
 
 import pytest
@@ -11,6 +12,9 @@ from helpers import data, download, paths
 HAS_MNIST = all(
     (paths.ROOT / "data" / "MNIST" / "raw" / archive.name).is_file() for archive in download.archives("mnist")
 )
+
+# A suite that is started in the background is deaf to Ctrl-C, and so would be everything it starts. Tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

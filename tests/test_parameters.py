@@ -18,6 +18,7 @@ GOOD = {
     "batch_size": [1, 64],
     "val_size": [None, 1, 10_000],
     "learning_rate": [1e-3, 0.5, 1],
+    "resume": [True, False],
 }
 NOT_WHOLE = ["3", 2.0, math.nan, math.inf, True, None, [1]]
 BAD = {
@@ -32,6 +33,7 @@ BAD = {
     "batch_size": [0, -64, *NOT_WHOLE],
     "val_size": [0, -1, *(value for value in NOT_WHOLE if value is not None)],
     "learning_rate": [0, 0.0, -1e-3, math.nan, math.inf, -math.inf, "1e-3", True, None, [1.0]],
+    "resume": ["true", "False", 0, 1, None],
 }
 # A word from the command line, and the value it stands for.
 WORDS = {
@@ -44,6 +46,8 @@ WORDS = {
     ("val_size", "None"): None,
     ("learning_rate", "1e-4"): 1e-4,
     ("learning_rate", "1"): 1.0,
+    ("resume", "true"): True,
+    ("resume", "False"): False,
 }
 BAD_WORDS = [
     *[
@@ -54,6 +58,7 @@ BAD_WORDS = [
     *[("learning_rate", word) for word in ("0", "-0.1", "-1e-3", "nan", "inf", "-inf", "fast", "False", "")],
     *[("val_size", word) for word in ("0", "-1", "0.2", "none", "")],
     ("seed", "-1"),
+    *[("resume", word) for word in ("yes", "1", "")],
     ("dataset", "mnits"),
     ("device", "tpu"),
     ("data_dir", ""),
