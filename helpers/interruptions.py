@@ -13,6 +13,22 @@ class TrainingError(RuntimeError):
     """Training can't go on; the message is one line that says why, and what to try."""
 
 
+class TrainingStopped(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C or the stop button; the message is one line that says how to continue.
+
+    Attributes:
+        history: of the epochs that are finished, as `training.fit` would return it.
+    """
+
+    def __init__(self, message: str, history: list[dict]):
+        super().__init__(message)
+        self.history = history
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the line alone: a notebook asks here, and then doesn't run the cells that wait behind this one."""
+        return [str(self)]
+
+
 def broken_loss(what: str, value: Tensor | float, optimizer: Optimizer) -> TrainingError:
     """Return the error for a loss that is no finite number."""
     rate = float(optimizer.param_groups[0]["lr"])

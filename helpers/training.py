@@ -17,7 +17,14 @@ from tqdm.auto import tqdm
 
 from helpers import parameters, paths, tensor_files
 from helpers.checkpoint import Run, load_checkpoint, save_checkpoint
-from helpers.interruptions import TrainingError, broken_loss, full_memory, how_to_continue, where_it_is
+from helpers.interruptions import (
+    TrainingError,
+    TrainingStopped,
+    broken_loss,
+    full_memory,
+    how_to_continue,
+    where_it_is,
+)
 from helpers.tensor_files import load_weights, save_weights  # noqa: F401, chapters know them as training.save_weights
 
 NUM_CLASSES = 10
@@ -130,8 +137,7 @@ def fit(
     """Train for `epochs` passes over the training images, and validate after each.
 
     Ctrl-C and a notebook's stop button drop the epoch that is running: model, optimizer and random numbers go back to
-    the end of the last one, and a line says how to continue. In a notebook `fit` then returns the history so far. In
-    a script it raises KeyboardInterrupt, or the script would go on with a network that is half trained.
+    the end of the last one. Then `fit` raises, or the cells that follow would go on with a network half trained.
 
     Args:
         model: changed in place.
@@ -151,6 +157,7 @@ def fit(
     Raises:
         ValueError: `epochs` is not a whole number of at least 1, or the checkpoint can't be used or isn't this run's.
         TrainingError: the loss is NaN or infinite, or the memory is full; the model is back at its last good epoch.
+        TrainingStopped: (a KeyboardInterrupt) somebody stopped it; the message says how to continue.
         OSError: the checkpoint can't be written.
     """
     parameters.check(epochs=epochs)
@@ -194,9 +201,7 @@ def fit(
         run.restore(state)
         if path is not None and state["history"]:
             save_checkpoint(path, identity, state)  # the key may have been pressed in the middle of saving
-        print(how_to_continue(state, epochs, path))
-        if not hasattr(sys, "ps1"):  # a notebook or a Python prompt has it, a script hasn't
-            raise
+        raise TrainingStopped(how_to_continue(state, epochs, path), state["history"]) from None
     except RuntimeError as error:
         run.restore(state)
         if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # Apple's is a RuntimeError

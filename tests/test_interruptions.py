@@ -12,14 +12,19 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from torch import nn
 from torch.optim import lr_scheduler
 from torch.utils.data import TensorDataset
 from training_runs import Start, equal, numbers, weights
 
 from helpers import paths, tensor_files, training
+from helpers.course import refreshing
+from helpers.interruptions import TrainingStopped
 
 STEPS = 7  # an epoch
 
@@ -31,18 +36,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.pt"
 
 
-@pytest.fixture
-def notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look like a notebook, which has a prompt."""
-    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look like a script, which has none."""
-    monkeypatch.delattr(sys, "ps1", raising=False)
-
-
 def after(easy: TensorDataset, epochs: int, **options: object) -> tuple[dict, list[dict]]:
     """Return weights and history of a run without a break."""
     straight = Start(easy, **options)
@@ -50,8 +43,11 @@ def after(easy: TensorDataset, epochs: int, **options: object) -> tuple[dict, li
     return weights(straight.model), numbers(history)
 
 
-def last_line(capsys: pytest.CaptureFixture) -> str:
-    return capsys.readouterr().out.splitlines()[-1]
+def stopped(training_run: Callable, *arguments: object, **options: object) -> tuple[str, list[dict]]:
+    """Run what somebody will stop, and return the line it ends with and the history so far."""
+    with pytest.raises(TrainingStopped) as caught:
+        training_run(*arguments, **options)
+    return str(caught.value), caught.value.history
 
 
 # --- Ctrl-C ---
@@ -66,17 +62,17 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_drops_the_epoch_and_resume_ends_as_if_nothing_had_happened(
-    easy: TensorDataset, path: Path, moment: str, notebook: None, capsys: pytest.CaptureFixture
+    easy: TensorDataset, path: Path, moment: str
 ) -> None:
     first_weights, first_history = after(easy, 1)
     run = Start(easy, hook=press_stop, **MOMENTS[moment])
-    history = run.fit(3, checkpoint=path)
+    line, history = stopped(run.fit, 3, checkpoint=path)
     assert numbers(history) == first_history
     assert equal(weights(run.model), first_weights)
     state = tensor_files.read_safely(path)["state"]
     assert state["history"] == history
     assert equal(state["model"], first_weights)
-    assert last_line(capsys) == (
+    assert line == (
         "Stopped in epoch 2/3; the model is as after epoch 1; "
         f"to continue from {path}, call fit again with resume=True."
     )
@@ -90,13 +86,11 @@ def test_ctrl_c_drops_the_epoch_and_resume_ends_as_if_nothing_had_happened(
 
 
 @pytest.mark.parametrize("schedule", [None, partial(lr_scheduler.StepLR, step_size=1, gamma=0.5)])
-def test_without_a_checkpoint_the_same_objects_go_on(
-    easy: TensorDataset, schedule: Callable | None, notebook: None, capsys: pytest.CaptureFixture
-) -> None:
+def test_without_a_checkpoint_the_same_objects_go_on(easy: TensorDataset, schedule: Callable | None) -> None:
     straight_weights, straight_history = after(easy, 3, schedule=schedule)
     run = Start(easy, schedule=schedule, at_batch=STEPS + 4, hook=press_stop)
-    history = run.fit(3)
-    assert last_line(capsys) == (
+    line, history = stopped(run.fit, 3)
+    assert line == (
         "Stopped in epoch 2/3; the model is as after epoch 1; to continue, call fit with the same objects and epochs=2."
     )
     rest = run.fit(2)
@@ -106,41 +100,40 @@ def test_without_a_checkpoint_the_same_objects_go_on(
     assert equal(weights(run.model), straight_weights)
 
 
-def test_ctrl_c_in_the_first_epoch_leaves_everything_as_it_was(
-    easy: TensorDataset, path: Path, notebook: None, capsys: pytest.CaptureFixture
-) -> None:
+def test_ctrl_c_in_the_first_epoch_leaves_everything_as_it_was(easy: TensorDataset, path: Path) -> None:
     straight_weights, _ = after(easy, 1)
     path.write_bytes(b"of another run")
     run = Start(easy, at_batch=4, hook=press_stop)
     before = weights(run.model)
-    assert run.fit(1, checkpoint=path) == []
+    line, history = stopped(run.fit, 1, checkpoint=path)
+    assert history == []
     assert equal(weights(run.model), before)
     assert path.read_bytes() == b"of another run"  # the last good one stays until the next is whole
-    line = "Stopped in epoch 1/1; the model is as before training; call fit again to begin anew."
-    assert last_line(capsys) == line
+    assert line == "Stopped in epoch 1/1; the model is as before training; call fit again to begin anew."
     run.fit(1, checkpoint=path)
     assert equal(weights(run.model), straight_weights)
 
 
-def test_a_script_is_stopped_with_the_same_line(
-    easy: TensorDataset, path: Path, script: None, capsys: pytest.CaptureFixture
-) -> None:
-    run = Start(easy, at_batch=STEPS + 4, hook=press_stop)
-    with pytest.raises(KeyboardInterrupt):
-        run.fit(2, checkpoint=path)
-    assert last_line(capsys).startswith("Stopped in epoch 2/2; ")
-    assert equal(weights(run.model), after(easy, 1)[0])
+def test_a_notebook_shows_one_line_and_runs_none_of_the_cells_that_wait() -> None:
+    stop = "from helpers.interruptions import TrainingStopped\nraise TrainingStopped('Stopped in epoch 2/3.', [])"
+    cells = [nbformat.v4.new_code_cell(source) for source in (stop, "print('half trained')")]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=refreshing.METADATA)
+    with pytest.raises(CellExecutionError):
+        NotebookClient(notebook, kernel_name="python3").execute()
+    (output,) = cells[0].outputs
+    assert output.traceback == ["Stopped in epoch 2/3."]
+    assert not cells[1].outputs
 
 
-def test_one_may_interrupt_again_and_again(easy: TensorDataset, path: Path, notebook: None) -> None:
+def test_one_may_interrupt_again_and_again(easy: TensorDataset, path: Path) -> None:
     """What `fit` goes back to must not be what the optimizer works in."""
     straight_weights, straight_history = after(easy, 3)
     run = Start(easy, hook=press_stop)
     for steps in (STEPS + 5, 3, 6):  # counted anew each time
         run.train.dataset.left = steps
-        assert numbers(run.resume(3, path)) == straight_history[:1]
+        assert numbers(stopped(run.resume, 3, path)[1]) == straight_history[:1]
     run.train.dataset.left = STEPS + 2
-    assert numbers(run.resume(3, path)) == straight_history[:2]
+    assert numbers(stopped(run.resume, 3, path)[1]) == straight_history[:2]
     assert numbers(run.resume(3, path)) == straight_history
     assert equal(weights(run.model), straight_weights)
 
@@ -151,13 +144,13 @@ SAVING = [(torch, "save"), (tensor_files.os, "fsync"), (tensor_files.os, "replac
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("step", SAVING)
 def test_ctrl_c_while_saving_keeps_the_epoch_that_is_finished(
-    easy: TensorDataset, path: Path, step: tuple, late: bool, notebook: None, monkeypatch: pytest.MonkeyPatch
+    easy: TensorDataset, path: Path, step: tuple, late: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight_weights, straight_history = after(easy, 3)
     run = Start(easy)
     run.fit(1, checkpoint=path)
     pressing(monkeypatch, step, presses=1, late=late)
-    history = run.resume(3, path)
+    _, history = stopped(run.resume, 3, path)
     assert numbers(history) == straight_history[:2]
     state = tensor_files.read_safely(path)["state"]
     assert state["history"] == history
@@ -170,7 +163,7 @@ def test_ctrl_c_while_saving_keeps_the_epoch_that_is_finished(
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("step", SAVING)
 def test_a_second_ctrl_c_while_saving_breaks_nothing(
-    easy: TensorDataset, path: Path, step: tuple, late: bool, notebook: None, monkeypatch: pytest.MonkeyPatch
+    easy: TensorDataset, path: Path, step: tuple, late: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight_weights, straight_history = after(easy, 3)
     run = Start(easy)
