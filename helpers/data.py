@@ -164,7 +164,14 @@ def make_batches(dataset: TensorDataset, batch_size: int, shuffle: bool = False,
         sampler = RandomSampler(dataset, generator=torch.Generator().manual_seed(seed))
     else:
         sampler = SequentialSampler(dataset)
-    return DataLoader(dataset, sampler=BatchSampler(sampler, batch_size, drop_last=False), batch_size=None)
+    return DataLoader(
+        dataset,
+        sampler=BatchSampler(sampler, batch_size, drop_last=False),
+        batch_size=None,
+        # A loader draws one number at the start of each pass. Drawn from PyTorch's global generator, it would change
+        # the dropout that follows, and a loop inside tqdm, which starts a pass more, would train another network.
+        generator=torch.Generator(),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """Splitting, normalising and batching: nothing lost, nothing twice, and the same again with the same seed."""
 
 import gzip
+import io
 import struct
 from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
+from tqdm import tqdm
 
 from helpers import data
 
@@ -159,6 +161,17 @@ def test_every_epoch_has_a_new_order_and_the_seed_fixes_them_all(ten: TensorData
     assert len({tuple(order) for order in three}) == 3
     assert orders(data.make_batches(ten, 3, shuffle=True, seed=7), epochs=3) == three
     assert orders(data.make_batches(ten, 3, shuffle=True, seed=8), epochs=3) != three
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_batches_leave_the_random_numbers_of_dropout_alone(ten: TensorDataset, shuffle: bool) -> None:
+    """A loop with a progress bar starts a pass more than a bare one; both must train the same network."""
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    for _ in tqdm(data.make_batches(ten, 4, shuffle=shuffle), file=io.StringIO()):
+        pass
+    assert torch.equal(torch.rand(1), expected)
 
 
 def test_without_shuffling_the_order_stays(ten: TensorDataset) -> None:
