@@ -29,14 +29,27 @@ def build_parser() -> argparse.ArgumentParser:
         "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="-p epochs 3"
     )
     run.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: runs/latest in the course")
+    run.add_argument("--list", action="store_true", help="run nothing; list every parameter of the chapters")
+
+    sweep = commands.add_parser("sweep", help="run a grid of settings with several seeds, and sum up")
+    sweep.add_argument("chapters", nargs="+", metavar="CHAPTER", help="what each run executes, 03 04 say")
+    sweep.add_argument(
+        "--grid", action="append", default=[], metavar="NAME=V1,V2,…", help="--grid epochs=1,2; every combination runs"
+    )
+    sweep.add_argument("--seeds", type=int, default=None, metavar="N", help="each combination with seeds 0 to N-1")
+    sweep.add_argument(
+        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="the same for all"
+    )
+    sweep.add_argument("--workers", type=int, default=None, metavar="W", help="runs at a time; default: cores, up to 4")
+    sweep.add_argument("--scheduler", default=None, metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT")
+    sweep.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the sweep, also to resume it")
 
     data = commands.add_parser("data", help="fetch and verify a data set ahead of a lesson")
     data.add_argument("--dataset", default="mnist", metavar="NAME", help="mnist (default), fashion, kmnist or qmnist")
     data.add_argument("--data-dir", type=Path, default=None, metavar="DIR", help="default: data in the course")
     data.add_argument("--mirror", default=None, metavar="URL", help="a folder on the web that holds the archives")
 
-    record = commands.add_parser("record", help="train with several seeds on MNIST, for results/ and the README")
-    record.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1 (default 5)")
+    commands.add_parser("record", help="run the sweeps on MNIST that results/ and the README quote; about an hour")
 
     tables = commands.add_parser("tables", help="write the README's tables from results/")
     tables.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the README differs")

@@ -6,6 +6,8 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
+
 from helpers import paths
 
 PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy", "matplotlib", "seaborn", "papermill")
@@ -16,12 +18,17 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Write `content` whole or not at all: to a temporary file first, which then takes the name."""
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: to a temporary file first, which then takes the name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
     os.replace(temporary, path)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write `content` as JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def save_record(run_dir: str | Path, chapter: str, **content: object) -> Path:
@@ -45,6 +52,16 @@ def load_record(run_dir: str | Path, chapter: str) -> dict:
 def load_result(name: str) -> dict:
     """Read one of the files in `results/`, which hold what the README and the chapters quote."""
     return json.loads((paths.ROOT / "results" / name).read_text(encoding="utf-8"))
+
+
+def load_sweep(name: str, table: str = "results") -> pd.DataFrame:
+    """Read a table of a recorded sweep from `results/sweeps/NAME`.
+
+    Args:
+        name: `seed_protocol`, `grid` or `picked`.
+        table: `results`, one row a run; `history`, one row an epoch of each run; `summary`, means over the seeds.
+    """
+    return pd.read_csv(paths.ROOT / "results" / "sweeps" / name / f"{table}.csv", keep_default_na=False, na_values=[""])
 
 
 def find_run(run_dir: str | Path, dataset: str) -> Path:

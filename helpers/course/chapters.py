@@ -3,6 +3,7 @@
 import ast
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -38,15 +39,57 @@ def _find_chapter(name: str, chapters: list[Path]) -> Path:
     raise ValueError(f"chapter: unknown chapter {name!r}; choose one of {', '.join(c.stem for c in chapters)}")
 
 
-def parameter_names(chapter: Path) -> list[str]:
-    """Return the names in the cell tagged `parameters`, in their order.
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a chapter's cell tagged `parameters`: `epochs: int = 10  # passes over the training set`.
+
+    Attributes:
+        name: `epochs`.
+        type: as it is written, `int`.
+        default: 10.
+        help: the comment, `passes over the training set`.
+    """
+
+    name: str
+    type: str
+    default: object
+    help: str
+
+
+def parameters_of(chapter: Path) -> list[Parameter]:
+    """Return a chapter's parameters, in their order.
 
     papermill's own `inspect_notebook` overlooks a parameter that is annotated `int | None`.
     """
     cells = nbformat.read(chapter, as_version=4).cells
-    sources = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-    statements = [statement for source in sources for statement in ast.parse(source).body]
-    return [statement.target.id for statement in statements if isinstance(statement, ast.AnnAssign)]
+    found = []
+    for source in (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])):
+        lines = source.splitlines()
+        for statement in ast.parse(source).body:
+            if isinstance(statement, ast.AnnAssign):
+                comment = lines[statement.end_lineno - 1].partition("  # ")[2]
+                default = ast.literal_eval(statement.value)
+                found.append(Parameter(statement.target.id, ast.unparse(statement.annotation), default, comment))
+    return found
+
+
+def parameter_names(chapter: Path) -> list[str]:
+    """Return the names of a chapter's parameters, in their order."""
+    return [parameter.name for parameter in parameters_of(chapter)]
+
+
+def list_parameters(chapters: Sequence[Path]) -> str:
+    """Return a text that lists the parameters of each chapter: name, type, default and help."""
+    blocks = []
+    for chapter in chapters:
+        rows = [(p.name, p.type, repr(p.default), p.help) for p in parameters_of(chapter)]
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines = [
+            "  " + "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=False)) + f"  {row[3]}"
+            for row in rows
+        ]
+        blocks.append("\n".join([chapter.stem, *lines]))
+    return "\n\n".join(blocks)
 
 
 def check_assignments(chapters: list[Path], assignments: Sequence[tuple[str, str]]) -> dict[str, object]:

@@ -4,21 +4,46 @@ from argparse import Namespace
 from pathlib import Path
 
 from helpers import data as datasets
-from helpers import parameters, paths
-from helpers.course import readme, recording, refreshing
+from helpers import paths
+from helpers.course import chapters, readme, recording, refreshing
+from helpers.course import grid as grids
 from helpers.course import run as running
-from helpers.course.run import ChapterError
+from helpers.course import sweep as sweeping
+from helpers.course.execution import ChapterError
 from helpers.download import FAMILY
 
-__all__ = ["ChapterError", "data", "record", "refresh", "run", "tables"]
+__all__ = ["ChapterError", "data", "record", "refresh", "run", "sweep", "tables"]
 
 
 def run(options: Namespace) -> int:
-    """Execute chapters; leave notebooks and results.json in the folder `--out`."""
+    """Execute chapters; leave notebooks and results.json in the folder `--out`. Or list their parameters."""
+    if options.list:
+        print(chapters.list_parameters(chapters.select_chapters(options.chapters)))
+        return 0
     out: Path = options.out or paths.ROOT / "runs" / "latest"
     results = running.run(options.chapters, options.parameter, out)
     print("\n" + running.summary(results, out))
     return 0
+
+
+def sweep(options: Namespace) -> int:
+    """Run a grid with several seeds; leave one folder a run, and the tables, in the folder `--out`."""
+    selected = chapters.select_chapters(options.chapters)
+    results = sweeping.sweep(
+        selected,
+        grids.parse_grid(options.grid),
+        options.out,
+        options.seeds,
+        options.parameter,
+        options.workers,
+        options.scheduler,
+    )
+    failed = results[results["status"] == "failed"]
+    print("\n" + (options.out / "summary.md").read_text(encoding="utf-8"))
+    print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs lie in {options.out}")
+    if len(failed):
+        print(f"{len(failed)} failed, see the column error of results.csv; the same command runs them again")
+    return 1 if len(failed) else 0
 
 
 def data(options: Namespace) -> int:
@@ -35,9 +60,8 @@ def data(options: Namespace) -> int:
 
 
 def record(options: Namespace) -> int:
-    """Train with several seeds and write what the README quotes."""
-    parameters.check(seeds=options.seeds)
-    recording.record(options.seeds)
+    """Run the sweeps that the README quotes."""
+    recording.record()
     return 0
 
 

@@ -1,52 +1,71 @@
-"""Train by the seed's protocol with several seeds, and keep what the README quotes and chapter 4 falls back on."""
+"""The sweeps on MNIST whose numbers the README and chapter 5 quote, and the reference weights for chapter 4."""
 
+import json
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 from helpers import paths, records
+from helpers.course.chapters import select_chapters
+from helpers.course.grid import parse_grid
 from helpers.course.run import run
+from helpers.course.sweep import sweep
+from helpers.course.sweep_tables import summarise
 
 RESULTS = paths.ROOT / "results"
+RUNS = paths.ROOT / "runs" / "record"  # the runs themselves; only their tables and one set of weights are kept
+GRID = ("learning_rate=0.0003,0.001,0.003,0.01", "batch_size=32,64,128,256")
+TABLES = ("results.csv", "history.csv", "summary.csv", "summary.md")
 KEPT_PARAMETERS = ("epochs", "batch_size", "learning_rate", "val_size")
 
 
-def record(seeds: int) -> None:
-    """Run chapters 3 and 4 on MNIST with seeds 0 to `seeds` - 1; write `results/seed_protocol.json`.
+def record() -> None:
+    """Run the three sweeps and one run on the embedded digits; what is finished in `runs/record` isn't run again.
 
-    The weights of seed 0 become `results/reference/mnist`; one run on the embedded digits fills
-    `results/reference/digits`.
+    1. `seed_protocol`: the settings of the reported run, ten seeds, tested.
+    2. `grid`: learning rate by batch size, three seeds each, **not** tested, since choosing is for the validation set.
+    3. `picked`: the setting with the best mean validation accuracy, ten seeds, tested.
+
+    Raises:
+        ValueError: a run of a sweep failed, or MNIST can't be had.
     """
-    runs = []
-    for seed in range(seeds):
-        runs.append(record_run("mnist", seed))
-    keep_reference("mnist")
-    record_run("digits", 0)
-    keep_reference("digits")
-    first = runs[0]
-    records.write_json(
-        RESULTS / "seed_protocol.json",
-        {
-            "dataset": first["dataset"],
-            "parameters": {name: first["parameters"][name] for name in KEPT_PARAMETERS},
-            "device": first["device"],
-            "versions": first["versions"],
-            "runs": [{name: run[name] for name in ("seed", "history", "test")} for run in runs],
-        },
-    )
+    keep("seed_protocol", ["03", "04"], grid=(), seeds=10)
+    keep("grid", ["03"], grid=GRID, seeds=3)
+    keep("picked", ["03", "04"], grid=best_of_grid(), seeds=10)
+    keep_reference("mnist", next((RUNS / "seed_protocol" / "runs").glob("seed=0_*")))
+    run(["03", "04"], [("dataset", "digits")], RUNS / "digits")
+    keep_reference("digits", RUNS / "digits")
 
 
-def folder(dataset: str, seed: int):
-    """Return the folder of one recorded run."""
-    return paths.ROOT / "runs" / "record" / f"{dataset}_{seed}"
+def keep(name: str, chapters: Sequence[str], grid: Sequence[str], seeds: int) -> None:
+    """Run one sweep and copy its tables to `results/sweeps/NAME`, with the command that repeats it."""
+    out, target = RUNS / name, RESULTS / "sweeps" / name
+    results = sweep(select_chapters(chapters), parse_grid(grid), out, seeds, [("dataset", "mnist")])
+    if (results["status"] != "done").any():
+        raise ValueError(f"{name}: some runs failed, see {paths.shown(out / 'results.csv')}; mend them and run again")
+    target.mkdir(parents=True, exist_ok=True)
+    for table in TABLES:
+        shutil.copyfile(out / table, target / table)
+    options = " ".join([*(f"--grid {part}" for part in grid), f"--seeds {seeds}", "-p dataset mnist"])
+    story = json.loads((out / "runs" / results["run"][0] / "run.json").read_text(encoding="utf-8"))
+    origin = {
+        "command": f"python -m helpers sweep {' '.join(chapters)} {options} --out {paths.shown(out)}",
+        "code": story["code"],
+        "device": story["results"]["device"],
+        "versions": story["results"]["versions"],
+    }
+    records.write_json(target / "origin.json", origin)
 
 
-def record_run(dataset: str, seed: int) -> dict:
-    """Run chapters 3 and 4 once and return what their results.json holds."""
-    return run(["03", "04"], [("dataset", dataset), ("seed", str(seed))], folder(dataset, seed))
+def best_of_grid() -> list[str]:
+    """Return the setting with the best mean validation accuracy, as `--grid` takes it."""
+    best = summarise(records.load_sweep("grid"), ["learning_rate", "batch_size"]).iloc[0]
+    return [f"learning_rate={best['learning_rate']:g}", f"batch_size={best['batch_size']:.0f}"]
 
 
-def keep_reference(dataset: str) -> None:
-    """Copy weights and training record of seed 0 to `results/reference`, without the paths of this machine."""
-    source, target = folder(dataset, 0), RESULTS / "reference" / dataset
+def keep_reference(dataset: str, source: Path) -> None:
+    """Copy weights and training record of a run to `results/reference`, without the paths of this machine."""
+    target = RESULTS / "reference" / dataset
     record = records.load_record(source, "03_training")
     record["parameters"] = {name: record["parameters"][name] for name in KEPT_PARAMETERS}
     records.write_json(target / "03_training.json", record)

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from helpers import data
 from helpers.course.chapters import select_chapters
-from helpers.course.run import KERNEL_ARGUMENTS, ChapterError
+from helpers.course.execution import KERNEL_ARGUMENTS, ChapterError
 
 METADATA = {  # the same on every machine, so that a refreshed notebook differs in its outputs alone
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

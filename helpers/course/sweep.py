@@ -1,0 +1,173 @@
+"""Run every combination of a grid with several seeds: on this machine's processors, or on a Dask cluster."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from helpers import paths, records, training
+from helpers.course import sweep_tables
+from helpers.course.apart import Job, Outcome, code_of, run_apart, stop_all
+from helpers.course.execution import first_line
+from helpers.course.grid import Run, plan
+
+MOST_WORKERS = 4  # by default; a run needs about 1.5 GB of memory with MNIST
+
+
+def sweep(
+    chapters: Sequence[Path],
+    grid: dict[str, list[str]],
+    out: Path,
+    seeds: int | None = None,
+    fixed: Sequence[tuple[str, str]] = (),
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> pd.DataFrame:
+    """Run all combinations that are not finished yet in `out`, each in a process, kernels and a folder of its own.
+
+    After every run `out/results.csv` and `out/history.csv` are written anew, at the end `out/summary.csv` and
+    `out/summary.md`. What a run left lies in `out/runs/NAME`, whole or not at all.
+
+    Args:
+        chapters: notebooks that each run executes, in order.
+        grid, seeds, fixed: see `grid.plan`.
+        out: folder of the sweep.
+        workers: runs at the same time on this machine; None takes one for each processor core, at most four.
+        scheduler: address of a running Dask scheduler; its workers do the runs then.
+
+    Returns:
+        What `results.csv` holds: one row a run, in the plan's order.
+
+    Raises:
+        ValueError: bad input, or `out` holds runs of other code; nothing was started.
+        KeyboardInterrupt: somebody stopped it; finished runs are kept.
+    """
+    if scheduler is not None and workers is not None:
+        raise ValueError(f"workers: got {workers}, but a scheduler counts its own; leave out one of the two")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers: got {workers}; give a whole number of at least 1")
+    runs = plan(chapters, grid, seeds, fixed)
+    shown = tuple(paths.shown(chapter) for chapter in chapters)
+    out, code = out.expanduser().absolute(), code_of(shown)
+    done = {run.name: story for run in runs if (story := finished(out / "runs" / run.name, run, code)) is not None}
+    waiting = [run for run in runs if run.name not in done]
+    workers = min(workers or min(torch.get_num_threads(), MOST_WORKERS), max(len(waiting), 1))
+    threads = None if scheduler else max(1, torch.get_num_threads() // workers)
+
+    with open_executor(workers, scheduler) as executor:
+        _make_ready(out)
+        stories = done
+        with tqdm(total=len(runs), initial=len(done), unit="run", disable=not training.is_watched()) as bar:
+            futures = {executor.submit(run_apart, Job(shown, run.values, code, threads)): run for run in waiting}
+            try:
+                for future in as_completed(list(futures)):
+                    run = futures.pop(future)
+                    stories[run.name] = store(out / "runs" / run.name, run, code, outcome_of(future))
+                    results = sweep_tables.write_runs(out, runs, stories)
+                    report(bar, run, results, len(runs))
+            except KeyboardInterrupt:
+                for future in futures:
+                    future.cancel()
+                stop_all()
+                raise
+    results = sweep_tables.write_runs(out, runs, stories)
+    sweep_tables.write_summary(out, results, varied=[*grid, *(["seed"] if seeds else [])])
+    return results
+
+
+@contextmanager
+def open_executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
+    """Yield where runs are handed in: threads of this process, each of which waits for its run, or a Dask cluster.
+
+    Raises:
+        ValueError: no scheduler answers at that address.
+    """
+    if scheduler is None:
+        with ThreadPoolExecutor(workers) as executor:
+            yield executor
+        return
+    from distributed import Client  # not before it is asked for: it takes a second to load
+
+    try:
+        client = Client(scheduler, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = first_line(str(error))
+        raise ValueError(f"scheduler: nobody answers at {scheduler!r} ({reason}); give tcp://HOST:PORT") from None
+    with client:
+        executor = client.get_executor(pure=False)
+        yield executor
+        executor.shutdown(wait=False)
+
+
+def outcome_of(future: Future) -> Outcome:
+    """Return what came of a run; also where its worker or the scheduler was lost, so that nothing came back."""
+    try:
+        return future.result()
+    except CancelledError:
+        return Outcome("the scheduler gave the run up", 0.0)
+    except Exception as error:  # whatever a cluster may report of a worker; the sweep goes on
+        return Outcome(f"{type(error).__name__}: {first_line(str(error))}", 0.0)
+
+
+def store(folder: Path, run: Run, code: str, outcome: Outcome) -> dict:
+    """Write a run's folder, whole or not at all, and return its story: what `run.json` holds."""
+    story = {"name": run.name, "values": run.values, "code": code, "error": outcome.error, "seconds": outcome.seconds}
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name, content in outcome.files.items():
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        (part / name).write_bytes(content)
+    if not outcome.error:
+        story["results"] = json.loads((part / "results.json").read_text(encoding="utf-8"))
+    records.write_json(part / "run.json", story)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
+    return story
+
+
+def finished(folder: Path, run: Run, code: str) -> dict | None:
+    """Return the story of a run that is finished and valid, None where it has to be run.
+
+    Raises:
+        ValueError: the run was made by other code, so that its numbers don't belong with new ones.
+    """
+    try:
+        story = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        usable = not story["error"] and story["values"] == run.values and "seconds" in story["results"]
+    except (OSError, ValueError, KeyError, TypeError):  # never begun, or somebody cut the file short
+        return None
+    if not usable:
+        return None
+    if story["code"] != code:
+        where = paths.shown(folder.parent.parent)
+        raise ValueError(f"out: {where} holds runs of another version of these chapters; give another folder")
+    return story
+
+
+def report(bar: tqdm, run: Run, results: pd.DataFrame, total: int) -> None:
+    """Move the bar on and show the best result so far; where nobody looks on, print one line a run."""
+    row = results.loc[results["run"] == run.name].iloc[0]
+    best = sweep_tables.best_so_far(results)
+    bar.set_postfix_str(best, refresh=False)
+    bar.update()
+    if row["status"] != "done":
+        bar.write(f"{run.name} failed: {row['error']}", file=sys.stdout)
+    elif bar.disable:
+        print(f"{len(results):{len(str(total))}d}/{total}  {run.name}  {row['seconds']:.0f} s   best: {best}")
+
+
+def _make_ready(out: Path) -> None:
+    try:
+        (out / "runs").mkdir(parents=True, exist_ok=True)
+        (out / "results.csv").touch()
+    except OSError as error:
+        raise ValueError(f"out: '{out}' can't be written ({error.strerror}); give another folder") from None
