@@ -21,6 +21,13 @@ TITLES = {
     "qmnist": "QMNIST",
     "digits": "the embedded digits",
 }
+SUBJECTS = {  # what is to be seen, for somebody who never met the data set
+    "mnist": "handwritten digits",
+    "fashion": "clothes, shoes and bags from a shop's catalogue",
+    "kmnist": "characters (hiragana) from old Japanese books, named here by their sound",
+    "qmnist": "handwritten digits, MNIST's rebuilt from their source and with a larger test set",
+    "digits": "handwritten digits",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,11 @@ class Dataset:
     test_images: Tensor
     test_labels: Tensor
     note: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What the images show, in words that continue a sentence."""
+        return SUBJECTS[self.name]
 
 
 def load_dataset(name: str = "auto", data_dir: str | Path = "data", mirror: str | None = None) -> Dataset:

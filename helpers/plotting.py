@@ -11,6 +11,8 @@ import seaborn as sns
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from helpers import paths
@@ -18,6 +20,7 @@ from helpers import paths
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without colour
 WIDTH = 8.0  # inches: the width of a page
 INK = "gray_r"  # 0 is white paper, 255 is black ink
+CAPTION = 10  # points: the size of what stands above a picture
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -44,7 +47,7 @@ def draw_image(axes: Axes, image: Tensor, caption: str = "") -> None:
     """Draw one image (28, 28), any range, without ticks, its caption above."""
     axes.imshow(np.asarray(image), cmap=INK)
     axes.set(xticks=[], yticks=[])
-    axes.set_title(caption, fontsize=10)
+    axes.set_title(caption, fontsize=CAPTION)
 
 
 def image_grid(
@@ -54,8 +57,14 @@ def image_grid(
     title: str = "",
     row_names: Sequence[str] = (),
 ) -> Figure:
-    """Draw images (N, height, width) in rows of `columns`, with a caption above each, or a name before each row."""
-    rows = -(-len(images) // columns)
+    """Draw images (N, height, width) in rows of `columns`, with a caption above each, or a name before each row.
+
+    Where a caption is wider than its column, there are fewer columns. No images give an empty page that says so.
+    """
+    columns = min(columns, _columns_for(captions))
+    rows = max(1, -(-len(images) // columns))
+    if captions and rows > 1:
+        columns = -(-len(images) // rows)  # 5 and 5 rather than 6 and 4
     cell = min(WIDTH / columns, 1.8)  # inches
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
     height = rows * (cell + 0.17 * lines) + (0.35 if title else 0.0)
@@ -68,8 +77,17 @@ def image_grid(
         draw_image(grid[position], image, captions[position] if captions else "")
     for row, name in enumerate(row_names):
         grid[row * columns].set_ylabel(name, rotation=0, ha="right", va="center")
+    if not len(images):
+        grid[0].text(0.5, 0.5, "none", ha="center", va="center")
     figure.suptitle(title)
     return figure
+
+
+def _columns_for(captions: Sequence[str]) -> int:
+    """Return how many columns leave the widest line of `captions` its room; a large number for no captions."""
+    lines = {line for caption in captions for line in caption.split("\n") if line}
+    widest = max((TextPath((0, 0), line, size=CAPTION).get_extents().width for line in lines), default=0.0)
+    return max(1, int(72 * WIDTH / (widest + CAPTION / 2)))  # an inch has 72 points
 
 
 def pixel_table(image: Tensor, title: str) -> Figure:
@@ -118,7 +136,7 @@ def convolution(image: Tensor, kernels: dict[str, Tensor], results: dict[str, Te
     """Draw one image and, below it, kernels (k, k) with what each answers: purple above zero, brown below."""
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     grid = figure.subplots(2, len(kernels) + 1, squeeze=False)
-    draw_image(grid[0, 0], image, "the digit")
+    draw_image(grid[0, 0], image, "the image")
     grid[1, 0].set_axis_off()
     for column, name in enumerate(kernels, start=1):
         limit = float(kernels[name].abs().max())
@@ -189,7 +207,7 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> 
     style |= {"linecolor": "#DDDDDD", "xticklabels": class_names, "yticklabels": class_names}
     words = np.where(counts > 0, counts.astype(str), "")
     sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7.5}, ax=left, **style)
-    words = np.vectorize(lambda share: f"{share:.1f}" if share > 0 else "")(shares)
+    words = np.vectorize(lambda share: f"{share:.1f}".replace("100.0", "100") if share > 0 else "")(shares)
     sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7.5}, ax=right, **style)
     left.set(title="images", xlabel="predicted", ylabel="true")
     right.set(title="per cent of the true class", xlabel="predicted", ylabel="true")
@@ -211,6 +229,7 @@ def reliability(table: pd.DataFrame, title: str) -> Figure:
     upper.legend()
     bars = lower.bar(table.confidence, table.images, width=0.06, color=ORANGE)
     lower.set(xlabel="how sure the network says it is", ylabel="images", yscale="log", xlim=(0, 1.03))
+    lower.yaxis.set_minor_formatter(NullFormatter())  # few images: the labels would run together
     lower.bar_label(bars, table.images, padding=1, fontsize=8)
     lower.margins(y=0.35)
     return figure
@@ -228,16 +247,23 @@ def confidence_histogram(right: Tensor, wrong: Tensor, title: str) -> Figure:
 
 
 def show_source(dataset) -> None:
-    """Say on which images the chapter runs, in a box that can't be missed where it isn't the real MNIST."""
+    """Say on which images the chapter runs, in a box that can't be missed where the text speaks of others."""
     size = f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images"
-    if dataset.name != "digits":
+    if dataset.name == "mnist":
         display(Markdown(f"**Data: {dataset.title}**, {size}."))
         return
-    reason = f"MNIST can't be had: {dataset.note}" if dataset.note else 'The setting is dataset = "digits".'
-    style = "border: 3px solid #E69F00; padding: 0.6em 1em; background: #FFF8E5; color: #000000"
-    display(
-        HTML(
-            f'<div style="{style}"><strong>This is not MNIST.</strong> The chapter runs on {dataset.title}: {size}, '
-            f"smaller and fewer than MNIST's. Every number will differ from the text. {html.escape(reason)}</div>"
+    if dataset.name == "digits":
+        reason = f"MNIST can't be had: {dataset.note}" if dataset.note else 'The setting is dataset = "digits".'
+        words = (
+            f"<strong>This is not MNIST.</strong> The chapter runs on {dataset.title}: {size}, "
+            f"smaller and fewer than MNIST's. Every number will differ from the text. {html.escape(reason)}"
         )
-    )
+    else:
+        words = (
+            f"<strong>Data: {dataset.title}. The text speaks of MNIST's digits, not of these images.</strong> "
+            f"Here are {size}: {dataset.subject}. The ten classes: {html.escape(', '.join(dataset.class_names))}.<br>"
+            "Numbers and findings in the text are MNIST's. Yours stand in the figures and in the lines that the cells "
+            "print. <em>Paper</em> means pixels of 0, <em>ink</em> pixels up to 255."
+        )
+    style = "border: 3px solid #E69F00; padding: 0.6em 1em; background: #FFF8E5; color: #000000"
+    display(HTML(f'<div style="{style}">{words}</div>'))

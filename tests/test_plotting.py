@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torchvision import datasets
 
-from helpers import plotting
+from helpers import plotting, run_plots
 from helpers.data import Dataset
 
 SHORT, LONG = tuple("0123456789"), tuple(datasets.FashionMNIST.classes)  # 'T-shirt/top', 'Ankle boot', …
@@ -33,9 +33,23 @@ def epochs(count: int) -> list[dict]:
     ]
 
 
+RUNS = {"the course's setting": [98.65, 98.7, 98.84], "the picked setting": [98.8, 98.9]}
+HISTORIES = pd.DataFrame([{"run": run} | entry for run in range(3) for entry in epochs(10)])
+RATES = pd.Index([0.0003, 0.001, 0.003, 0.01], name="learning_rate")
+GRID = pd.DataFrame(97.5 + np.arange(16).reshape(4, 4) / 10, RATES, pd.Index([32, 64, 128, 256], name="batch_size"))
+FAR_APART = GRID.where(GRID > 97.6, 11.35)
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "image_grid": lambda: plotting.image_grid(IMAGES[:20], title=TITLE),
     "image_grid, captions": lambda: plotting.image_grid(IMAGES[:10], ["9, read\nas 4"] * 10, title=TITLE),
+    "image_grid, long captions": lambda: plotting.image_grid(
+        IMAGES[:10], ["T-shirt/top, read\nas Ankle boot"] * 10, title=TITLE
+    ),
+    "image_grid, long names": lambda: plotting.image_grid(IMAGES[:10], LONG, title=TITLE),
+    "image_grid, mistakes": lambda: plotting.image_grid(
+        IMAGES[:20], ["T-shirt/top, read as\nAnkle boot (100.0%)"] * 20, 7, TITLE
+    ),
+    "image_grid, no images": lambda: plotting.image_grid(IMAGES[:0], [], title=TITLE),
     "image_grid, rows": lambda: plotting.image_grid(IMAGES, title=TITLE, row_names=SHORT),
     "image_grid, long rows": lambda: plotting.image_grid(IMAGES, title=TITLE, row_names=LONG),
     "pixel_table": lambda: plotting.pixel_table(IMAGES[0], TITLE),
@@ -54,6 +68,13 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "confusion_matrix, long names": lambda: plotting.confusion_matrix(MATRIX, LONG, TITLE),
     "reliability": lambda: plotting.reliability(TABLE, TITLE),
     "confidence_histogram": lambda: plotting.confidence_histogram(torch.rand(90), torch.rand(9), TITLE),
+    "dots": lambda: run_plots.dots(RUNS, dict.fromkeys(RUNS, (98.7, 98.8)), TITLE, "test accuracy (%)"),
+    "dots, one group": lambda: run_plots.dots({"a": [98.7, 98.8]}, {"a": (float("nan"),) * 2}, TITLE, "accuracy (%)"),
+    "bundle": lambda: run_plots.bundle(
+        HISTORIES, HISTORIES[:10], "val_accuracy", TITLE, "accuracy (%)", ("ours", "theirs")
+    ),
+    "grid": lambda: run_plots.grid(GRID, GRID / 1000, TITLE, "accuracy (%)"),
+    "grid, far apart": lambda: run_plots.grid(FAR_APART, FAR_APART * float("nan"), TITLE, "accuracy (%)"),
 }
 WITHOUT_AXES = ("image_grid", "feature_maps", "convolution")  # pictures side by side: nothing to label
 
@@ -118,8 +139,10 @@ def test_axes_are_labelled(figure: Figure) -> None:
         return
     for axes in figure.axes:
         shared = [other for other in figure.axes if other is axes or axes.get_shared_x_axes().joined(axes, other)]
-        assert axes.get_ylabel()
-        assert any(other.get_xlabel() for other in shared)
+        in_words = any(label.get_text()[:1].isalpha() for label in axes.get_yticklabels())  # names itself
+        assert axes.get_ylabel() or in_words
+        is_colour_bar = axes.get_label() == "<colorbar>"  # has one axis only
+        assert is_colour_bar or any(other.get_xlabel() for other in shared)
 
 
 def test_every_class_is_named() -> None:
@@ -188,6 +211,12 @@ def test_digits_in_place_of_mnist_cannot_be_missed(digits: Dataset, displayed: l
 
 
 def test_real_images_are_named(digits: Dataset, displayed: list[tuple[dict, dict]]) -> None:
-    plotting.show_source(Dataset(**vars(digits) | {"name": "fashion", "title": "FashionMNIST"}))
+    plotting.show_source(Dataset(**vars(digits) | {"name": "mnist", "title": "MNIST"}))
     ((data, _),) = displayed
-    assert data["text/markdown"] == "**Data: FashionMNIST**, 1,500 training and 297 test images."
+    assert data["text/markdown"] == "**Data: MNIST**, 1,500 training and 297 test images."
+
+
+def test_captions_that_fit_leave_the_columns_as_asked() -> None:
+    assert len(plotting.image_grid(IMAGES[:10], ["9, read\nas 4"] * 10).axes) == 10
+    first = plotting.image_grid(IMAGES[:10], SHORT).axes
+    assert len({round(axes.get_position().y0, 3) for axes in first}) == 1, "ten short names stand in one row"
