@@ -1,8 +1,11 @@
-"""From predictions to insight: scores of each class, the worst mistakes, and how far confidence can be trusted."""
+"""From predictions to insight: how exact a score is, scores of each class, the worst mistakes, calibration."""
 
 import math
+import statistics
+from collections.abc import Sequence
 
 import pandas as pd
+from scipy import stats
 from torch import Tensor
 from torchmetrics.functional.classification import (
     multiclass_f1_score,
@@ -16,6 +19,33 @@ from helpers.training import NUM_CLASSES
 def standard_error(accuracy: float, n: int) -> float:
     """Return the standard error of an accuracy (0 to 1) measured on `n` images: √(p(1−p)/n)."""
     return math.sqrt(accuracy * (1 - accuracy) / n)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval that holds the mean of *all* such runs, judged by a few of them: mean ± t·s/√n.
+
+    Args:
+        values: one number a run, at least two; s is their standard deviation (n − 1).
+        confidence: the share of such intervals that hold what they should.
+
+    Returns:
+        Lower and upper end, by Student's t, which allows for s being uncertain too. NaN for a single run.
+    """
+    return _around_the_mean(values, confidence, 1 / len(values))
+
+
+def next_run_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval that holds *one more* such run: mean ± t·s·√(1 + 1/n). Arguments as for `mean_interval`."""
+    return _around_the_mean(values, confidence, 1 + 1 / len(values))
+
+
+def _around_the_mean(values: Sequence[float], confidence: float, variances: float) -> tuple[float, float]:
+    """Return mean ± t·s·√variances."""
+    if len(values) < 2:
+        return math.nan, math.nan
+    mean, t = statistics.mean(values), stats.t.ppf((1 + confidence) / 2, len(values) - 1)
+    reach = float(t) * statistics.stdev(values) * math.sqrt(variances)
+    return mean - reach, mean + reach
 
 
 def class_scores(predicted: Tensor, labels: Tensor, class_names: tuple[str, ...]) -> pd.DataFrame:

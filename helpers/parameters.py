@@ -56,6 +56,7 @@ RULES: dict[str, Rule] = {
     "seed": _whole_number(0),
     "seeds": _whole_number(2),
     "epochs": _whole_number(1),
+    "short_epochs": _whole_number(1),
     "batch_size": _whole_number(1),
     "resume": Rule("True or False", _bool, lambda value: isinstance(value, bool)),
     "val_size": Rule(

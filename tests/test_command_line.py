@@ -1,5 +1,6 @@
 """`python -m helpers …`: bad input ends with status 2, one line, nothing written; a failing chapter with status 1."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from helpers.__main__ import main
-from helpers.course import chapters, refreshing
+from helpers.course import chapters, refreshing, sweep
 
 
 @dataclass
@@ -127,7 +128,7 @@ def test_an_out_that_is_write_protected_is_refused(call: Callable[..., Answer], 
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr("helpers.course.run.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("helpers.course.execution.tempfile.TemporaryFile", refuse)
     answer = call("run", "01", "-p", "dataset", "digits", "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 
@@ -140,8 +141,9 @@ def test_an_out_that_is_write_protected_is_refused(call: Callable[..., Answer], 
         (["data", "--dataset", "mnits"], ["dataset: unknown data set 'mnits'", "mnist, fashion, kmnist, qmnist"]),
         (["data", "--dataset", "digits"], ["dataset: unknown data set 'digits'"]),  # nothing to fetch
         (["data", "--mirror", "my-mirror"], ["mirror: got 'my-mirror'", "http"]),
-        (["record", "--seeds", "1"], ["seeds: got 1"]),
-        (["record", "--seeds", "five"], ["--seeds", "'five'"]),
+        (["record", "--seeds", "1"], ["unrecognized arguments: --seeds 1"]),
+        (["sweep", "--out", "out"], ["CHAPTER"]),
+        (["sweep", "03"], ["--out"]),
         (["refresh", "99"], ["unknown chapter '99'"]),
     ],
 )
@@ -156,7 +158,7 @@ def test_data_without_network_is_refused_with_the_remedy(
 
 
 def test_every_command_has_help(call: Callable[..., Answer]) -> None:
-    for command in ("run", "data", "record", "tables", "refresh"):
+    for command in ("run", "sweep", "data", "record", "tables", "refresh"):
         answer = call(command, "--help")
         assert answer.status == 0
         assert answer.out[0].startswith(f"usage: python -m helpers {command}")
@@ -170,6 +172,138 @@ def test_a_real_process_ends_as_the_function_does(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [done.stderr.strip()]
     assert "did you mean 'epochs'?" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+# --- sweeps ---
+
+DIGITS = ["03", "-p", "dataset", "digits"]
+# The words after `sweep`, and what the one line must say.
+BAD_SWEEPS = {
+    "unknown chapter": (["99"], ["unknown chapter '99'"]),
+    "misspelt parameter": (["03", "-p", "epoch", "3"], ["unknown parameter 'epoch' in 03_training; did you mean 'ep"]),
+    "misspelt in the grid": (["03", "--grid", "epoch=3"], ["unknown parameter 'epoch' in 03_training; did you mean"]),
+    "of no chosen chapter": (["01", "04", "--grid", "epochs=3"], ["unknown parameter 'epochs' in 01_data, 04_eval"]),
+    "no seed to set": (["04", "--seeds", "2"], ["unknown parameter 'seed' in 04_evaluation"]),
+    "a bad value": ([*DIGITS, "-p", "epochs", "3.5"], ["epochs: got '3.5'"]),
+    "a bad value, second": ([*DIGITS, "--grid", "learning_rate=0.1,abc"], ["learning_rate: got 'abc'"]),
+    "unknown data set": (["03", "--grid", "dataset=digits,mnits"], ["dataset: got 'mnits'"]),
+    "val_size of all": ([*DIGITS, "--grid", "val_size=100,1500"], ["val_size: got 1500; give 1 to 1499"]),
+    "no =": (["03", "--grid", "epochs"], ["grid: got 'epochs'; give NAME=V1,V2"]),
+    "no name": (["03", "--grid", "=1,2"], ["grid: got '=1,2'"]),
+    "no values": (["03", "--grid", "epochs="], ["grid: got 'epochs='"]),
+    "an empty value": (["03", "--grid", "epochs=1,,2"], ["grid: got 'epochs=1,,2'"]),
+    "a value twice": ([*DIGITS, "--grid", "epochs=1,2,1"], ["grid: epochs has a value twice in 1, 2, 1"]),
+    "a number twice": ([*DIGITS, "--grid", "learning_rate=1e-3,0.001"], ["learning_rate has a value twice in 1e-3, "]),
+    "a grid twice": (["03", "--grid", "epochs=1", "--grid", "epochs=2"], ["grid: 'epochs' is given twice"]),
+    "fixed twice": ([*DIGITS, "-p", "epochs", "1", "-p", "epochs", "2"], ["'epochs' is given twice"]),
+    "fixed and in the grid": ([*DIGITS, "-p", "epochs", "1", "--grid", "epochs=2"], ["'epochs' is given twice"]),
+    "fixed seed and seeds": ([*DIGITS, "-p", "seed", "1", "--seeds", "2"], ["'seed' is given twice"]),
+    "seed in the grid and seeds": ([*DIGITS, "--grid", "seed=1,2", "--seeds", "2"], ["seed: stands in the grid and"]),
+    "run_dir in the grid": (["03", "--grid", "run_dir=a,b"], ["run_dir: got 'a'", "--out"]),
+    "images_dir": (["04", "-p", "images_dir", "a"], ["images_dir: got 'a'", "--out"]),
+    "no seeds": ([*DIGITS, "--seeds", "0"], ["seeds: got 0"]),
+    "seeds no number": ([*DIGITS, "--seeds", "two"], ["--seeds", "'two'"]),
+    "no workers": ([*DIGITS, "--workers", "0"], ["workers: got 0; give a whole number of at least 1"]),
+    "workers no number": ([*DIGITS, "--workers", "all"], ["--workers", "'all'"]),
+    "workers of a cluster": ([*DIGITS, "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"], ["workers: got 2, but"]),
+    "no address": ([*DIGITS, "--scheduler", "here"], ["scheduler: nobody answers at 'here' (missing port number"]),
+    "an address of the web": ([*DIGITS, "--scheduler", "http://127.0.0.1:9"], ["(unknown address scheme 'http'"]),
+}
+
+
+@pytest.fixture
+def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test end at once should a run be handed in."""
+
+    def hand_in(*_: object) -> None:
+        raise AssertionError("a run began")
+
+    monkeypatch.setattr(sweep, "PATIENCE", 1)
+    monkeypatch.setattr(sweep, "Job", hand_in)
+
+
+@pytest.mark.parametrize("row", BAD_SWEEPS)
+def test_a_bad_sweep_is_refused_before_anything_is_written(
+    row: str, call: Callable[..., Answer], tmp_path: Path, no_run: None
+) -> None:
+    words, said = BAD_SWEEPS[row]
+    assert_refused(call("sweep", *words, "--out", tmp_path / "out"), "python -m helpers sweep: ", *said)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_scheduler_that_does_not_answer_is_refused(
+    listens: bool, call: Callable[..., Answer], tmp_path: Path, no_run: None
+) -> None:
+    """Nobody is at the port, or somebody who says nothing, as a web page does to a Dask client."""
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))
+        if listens:
+            port.listen()
+        address = f"tcp://127.0.0.1:{port.getsockname()[1]}"
+        answer = call("sweep", *DIGITS, "--scheduler", address, "--out", tmp_path / "out")
+    assert_refused(answer, f"scheduler: nobody answers at '{address}' (", "give tcp://HOST:PORT")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_without_the_package_for_it_is_refused(
+    call: Callable[..., Answer], tmp_path: Path, no_run: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    answer = call("sweep", *DIGITS, "--scheduler", "tcp://127.0.0.1:9", "--out", tmp_path / "out")
+    assert_refused(answer, "scheduler: needs the package distributed")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_to_an_out_that_is_a_file_is_refused(call: Callable[..., Answer], tmp_path: Path, no_run: None) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert_refused(call("sweep", *DIGITS, "--out", out), f"out: '{out}' can't be written")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_sweep_to_a_write_protected_out_is_refused(
+    call: Callable[..., Answer], tmp_path: Path, no_run: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr("helpers.course.sweep.tempfile.TemporaryFile", refuse)
+    answer = call("sweep", *DIGITS, "--out", tmp_path)
+    assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
+
+
+# --- the list of parameters ---
+
+
+def test_a_misspelt_parameter_is_answered_word_for_word(call: Callable[..., Answer], tmp_path: Path) -> None:
+    answer = call("run", "03", "-p", "epoch", "3", "--out", tmp_path / "out")
+    assert answer.err == ["python -m helpers run: unknown parameter 'epoch' in 03_training; did you mean 'epochs'?"]
+
+
+def test_run_lists_each_parameter_with_type_default_and_help(call: Callable[..., Answer], tmp_path: Path) -> None:
+    answer = call("run", "--list", "--out", tmp_path / "out")
+    assert (answer.status, answer.err) == (0, [])
+    blocks = "\n".join(answer.out).split("\n\n")
+    assert [block.splitlines()[0] for block in blocks] == [chapter.stem for chapter in chapters.all_chapters()]
+    for block, chapter in zip(blocks, chapters.all_chapters(), strict=True):
+        for line, parameter in zip(block.splitlines()[1:], chapters.parameters_of(chapter), strict=True):
+            assert parameter.help
+            words = [parameter.name, *parameter.type.split(), repr(parameter.default), *parameter.help.split()]
+            assert line.split() == words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_list_of_a_chapter_is_its_cell_of_parameters(call: Callable[..., Answer], failing_course: Path) -> None:
+    write_chapter(chapters.NOTEBOOKS / "04_none.ipynb", "x = 1")
+    assert call("run", "02", "04", "--list").out == [
+        "02_broken",
+        "  run_dir  str  'runs/latest'  folder of the run",
+        "  dataset  str  'auto'         which images",
+        "",
+        "04_none",
+    ]
+    assert_refused(call("run", "99", "--list"), "unknown chapter '99'")
 
 
 # --- chapters are found by number or name ---

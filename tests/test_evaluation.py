@@ -80,3 +80,26 @@ def test_standard_error_as_chapter_4_states_it() -> None:
     # √(0.987 · 0.013 / 10,000): ±0.11 points at 98.7 %
     assert evaluation.standard_error(0.987, 10_000) == pytest.approx(0.00113, abs=5e-6)
     assert evaluation.standard_error(0.5, 100) == pytest.approx(0.05)
+
+
+def test_intervals_of_three_runs_by_hand() -> None:
+    # 1, 2, 3: mean 2, standard deviation 1; Student's t for two degrees of freedom is 4.3027.
+    assert evaluation.mean_interval([1, 2, 3]) == pytest.approx((2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4)
+    reach = 4.3027 * (1 + 1 / 3) ** 0.5
+    assert evaluation.next_run_interval([1, 2, 3]) == pytest.approx((2 - reach, 2 + reach), abs=1e-3)
+
+
+def test_a_single_run_has_no_interval() -> None:
+    assert all(math.isnan(end) for end in evaluation.mean_interval([0.98]))
+    assert all(math.isnan(end) for end in evaluation.next_run_interval([0.98]))
+
+
+@pytest.mark.parametrize("interval, deviations", [("mean_interval", 0.0), ("next_run_interval", 1.0)])
+def test_intervals_hold_what_they_promise_nineteen_times_in_twenty(interval: str, deviations: float) -> None:
+    """Five runs at a time of a world whose true mean is 0, and then the mean itself or one more run."""
+    random = torch.Generator().manual_seed(0)
+    hits = 0
+    for runs in torch.randn(2000, 5, generator=random).tolist():
+        low, high = getattr(evaluation, interval)(runs)
+        hits += low <= deviations * torch.randn(1, generator=random).item() <= high
+    assert hits / 2000 == pytest.approx(0.95, abs=0.015)  # three standard errors

@@ -1,12 +1,17 @@
 """The README promises nothing that the repository does not hold."""
 
 import json
+import math
 import re
+import shlex
 
+import pandas as pd
 import pytest
 
-from helpers import paths
-from helpers.course import readme
+from helpers import paths, records
+from helpers.__main__ import build_parser
+from helpers.course import readme, sweep_tables
+from helpers.course.grid import parse_grid
 
 TEXT = readme.README.read_text(encoding="utf-8")
 
@@ -16,8 +21,9 @@ def test_the_tables_are_those_that_the_results_give() -> None:
 
 
 def test_a_changed_number_would_be_found(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    number = re.search(r"accuracy \(%\) \| 98\.70 \| (\d\d\.\d\d ± \d\.\d\d)", TEXT)[1]
     changed = tmp_path / "README.md"
-    changed.write_text(TEXT.replace("98.73 ± 0.09", "99.73 ± 0.09"), encoding="utf-8")
+    changed.write_text(TEXT.replace(number, "99.73 ± 0.09"), encoding="utf-8")
     monkeypatch.setattr(readme, "README", changed)
     assert readme.write_tables(write=False)
     assert readme.write_tables(write=True)
@@ -29,12 +35,50 @@ def test_mean_and_spread_by_hand() -> None:
     assert readme.mean_and_spread([1, 3, 5], 1) == "3.0 ± 2.0"
 
 
-def test_the_recorded_runs_are_real_ones_on_mnist() -> None:
-    recorded = json.loads((paths.ROOT / "results" / "seed_protocol.json").read_text(encoding="utf-8"))
-    assert recorded["dataset"] == "mnist"
-    assert [run["seed"] for run in recorded["runs"]] == list(range(len(recorded["runs"])))
-    assert len(recorded["runs"]) >= 5
-    assert all(run["test"]["n"] == 10_000 and len(run["history"]) == 10 for run in recorded["runs"])
+@pytest.mark.parametrize("name, runs, seeds", [("seed_protocol", 10, 10), ("grid", 48, 3), ("picked", 10, 10)])
+def test_the_recorded_runs_are_whole_and_on_mnist(name: str, runs: int, seeds: int) -> None:
+    results, history = records.load_sweep(name), records.load_sweep(name, "history")
+    assert len(results) == len(set(results["run"])) == runs
+    assert set(results["status"]) == {"done"}
+    assert set(results["dataset"]) == {"mnist"}
+    assert sorted(set(results["seed"])) == list(range(seeds))
+    assert history.groupby("run")["epoch"].apply(list).tolist() == [list(range(1, 11))] * runs
+    last = history[history["epoch"] == 10].set_index("run").loc[results["run"], "val_accuracy"]
+    assert last.tolist() == results["val_accuracy"].tolist()
+
+
+@pytest.mark.parametrize("name, varied", [("seed_protocol", []), ("grid", ["learning_rate", "batch_size"])])
+def test_the_recorded_summaries_are_those_of_the_recorded_runs(name: str, varied: list[str]) -> None:
+    expected = sweep_tables.summarise(records.load_sweep(name), varied)
+    pd.testing.assert_frame_equal(records.load_sweep(name, "summary"), expected, check_dtype=False)
+
+
+def test_the_picked_setting_is_the_best_of_the_grid_by_validation() -> None:
+    best, picked = records.load_sweep("grid", "summary").iloc[0], records.load_sweep("picked")
+    assert best["val_accuracy_mean"] == records.load_sweep("grid", "summary")["val_accuracy_mean"].max()
+    assert set(picked["learning_rate"]) == {best["learning_rate"]}
+    assert set(picked["batch_size"]) == {best["batch_size"]}
+
+
+def test_the_grid_never_saw_the_test_set() -> None:
+    assert not [column for column in records.load_sweep("grid") if column.startswith("test")]
+
+
+@pytest.mark.parametrize("name", ["seed_protocol", "grid", "picked"])
+def test_a_recorded_sweep_says_how_to_repeat_it(name: str) -> None:
+    """Its command names chapters and values that exist; it is parsed and checked, not run."""
+    origin = json.loads((paths.ROOT / "results" / "sweeps" / name / "origin.json").read_text(encoding="utf-8"))
+    words = shlex.split(origin["command"])
+    assert words[:3] == ["python", "-m", "helpers"]
+    options = build_parser().parse_args(words[3:])
+    grid = parse_grid(options.grid)
+    results = records.load_sweep(name)
+    assert options.seeds == results["seed"].nunique()
+    assert len(results) == options.seeds * math.prod(len(values) for values in grid.values())
+    assert {name: sorted(map(float, values)) for name, values in grid.items()} == {
+        name: sorted(results[name].unique().tolist()) for name in grid
+    }
+    assert {"python", "torch"} <= set(origin["versions"])
 
 
 def test_every_link_and_picture_leads_somewhere_and_pictures_have_alt_text() -> None:

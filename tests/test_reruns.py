@@ -105,9 +105,10 @@ def test_results_hold_the_test_score_and_its_matrix(series: Run, digits: Dataset
 
 def test_weights_and_figures_lie_in_the_run_folder(series: Run) -> None:
     assert (series.out / "weights.pt").is_file()
-    pictures = list((series.out / "images").iterdir())
-    assert [picture.name for picture in pictures] == ["confusion_matrix_digits.png"]
-    assert pictures[0].read_bytes().startswith(b"\x89PNG")
+    pictures = sorted((series.out / "images").iterdir())
+    of_this_run, of_the_recorded = ["confusion_matrix_digits"], ["seeds", "sweep_grid", "test_of_two_settings"]
+    assert [picture.stem for picture in pictures] == of_this_run + of_the_recorded
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
 
 
 def test_nothing_is_written_into_the_course(series: Run) -> None:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from helpers import paths
 from helpers.course.execution import ChapterError, run_chapters
 
 GRACE = 10  # seconds for a run that was told to stop, to end its kernel
-_running: set[subprocess.Popen] = set()
+_running: dict[subprocess.Popen, str] = {}  # the runs of this process, each with its sweep
+_stopped: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Job:
     Attributes:
         chapters: notebooks; relative paths start at the course's root, wherever that is on the worker.
         values: parameters, checked.
+        sweep: a word that no other sweep has; `stop_runs` goes by it.
         code: what `code_of` gave where the sweep was started.
         threads: processor threads for the run; None leaves it to the worker (one, unless OMP_NUM_THREADS is set).
     """
 
     chapters: tuple[str, ...]
     values: dict[str, object]
+    sweep: str
     code: str
     threads: int | None = None
 
@@ -72,9 +76,15 @@ def code_of(chapters: tuple[str, ...]) -> str:
 
 def run_apart(job: Job) -> Outcome:
     """Run a job in a process of its own and wait for it; a failure is an outcome, not an exception."""
-    if code_of(job.chapters) != job.code:
+    try:
+        same = code_of(job.chapters) == job.code
+    except OSError:  # a chapter is missing here
+        same = False
+    if not same:
         return Outcome("this worker has another version of the course; install the same one everywhere", 0.0)
     threads = str(job.threads) if job.threads else os.environ.get("OMP_NUM_THREADS", "1")
+    # The kernel imports the very helpers that `code_of` read, also where another copy of the course is installed.
+    python_path = os.pathsep.join([str(paths.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="mnist-course-", ignore_cleanup_errors=True) as folder:
         out, log = Path(folder) / "run", Path(folder) / "log.txt"
@@ -82,22 +92,23 @@ def run_apart(job: Job) -> Outcome:
             process = subprocess.Popen(
                 [sys.executable, "-m", "helpers.course.apart", str(out)],
                 cwd=paths.ROOT,
-                env=os.environ | {"OMP_NUM_THREADS": threads},
+                env=os.environ | {"OMP_NUM_THREADS": threads, "PYTHONPATH": python_path},
                 stdin=subprocess.PIPE,
+                bufsize=0,
                 stdout=log_file,
                 stderr=log_file,
                 start_new_session=True,  # Ctrl-C is for the sweep, which tells its runs by closing their stdin
             )
-            _running.add(process)
+            _running[process] = job.sweep
             try:
-                process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
-                process.stdin.flush()
-                process.wait()
-            except OSError:  # it died before it could read
-                process.wait()
+                if job.sweep not in _stopped:
+                    with suppress(OSError, ValueError):  # it died before it could read, or was stopped just now
+                        process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
+                    process.wait()
             finally:
-                _running.discard(process)
                 process.stdin.close()
+                process.wait()
+                del _running[process]
         files = {
             path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
         }
@@ -111,16 +122,21 @@ def run_apart(job: Job) -> Outcome:
     return Outcome(error, round(time.perf_counter() - start, 1), files)
 
 
-def stop_all() -> None:
-    """Tell every run that this process started to stop."""
-    for process in list(_running):
-        process.stdin.close()
+def stop_runs(sweep: str) -> None:
+    """Tell every run of a sweep that this process started to stop, and let no more of them begin."""
+    _stopped.add(sweep)
+    for process, of in list(_running.items()):
+        if of == sweep:
+            process.stdin.close()
 
 
 def main() -> int:
     """Read a job from stdin and run it into the folder named by the first argument; 0 well, 1 failed (last line)."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the sweep may be deaf to it
-    job = json.loads(sys.stdin.readline())
+    sys.stdout.reconfigure(encoding="utf-8")
+    job = json.loads(sys.stdin.readline() or "null")
+    if job is None:  # stopped before it began
+        return 1
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     chapters = [paths.from_root(chapter) for chapter in job["chapters"]]
     try:
@@ -133,7 +149,8 @@ def main() -> int:
 
 def _stop_with_the_parent() -> None:
     """Wait until the other end of stdin is closed, by will or because its process died; then end kernel and run."""
-    sys.stdin.read()
+    while os.read(0, 1024):  # not through sys.stdin, which this thread would hold locked when Python ends
+        pass
     _thread.interrupt_main()  # as Ctrl-C would, so that papermill shuts the kernel down
     time.sleep(GRACE)
     os._exit(1)

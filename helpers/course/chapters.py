@@ -83,7 +83,7 @@ def list_parameters(chapters: Sequence[Path]) -> str:
     blocks = []
     for chapter in chapters:
         rows = [(p.name, p.type, repr(p.default), p.help) for p in parameters_of(chapter)]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
         lines = [
             "  " + "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=False)) + f"  {row[3]}"
             for row in rows

@@ -28,19 +28,19 @@ def run(options: Namespace) -> int:
 
 def sweep(options: Namespace) -> int:
     """Run a grid with several seeds; leave one folder a run, and the tables, in the folder `--out`."""
-    selected = chapters.select_chapters(options.chapters)
+    selected, out = chapters.select_chapters(options.chapters), options.out.expanduser()
     results = sweeping.sweep(
         selected,
         grids.parse_grid(options.grid),
-        options.out,
+        out,
         options.seeds,
         options.parameter,
         options.workers,
         options.scheduler,
     )
     failed = results[results["status"] == "failed"]
-    print("\n" + (options.out / "summary.md").read_text(encoding="utf-8"))
-    print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs lie in {options.out}")
+    print("\n" + (out / "summary.md").read_text(encoding="utf-8"))
+    print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs lie in {out}")
     if len(failed):
         print(f"{len(failed)} failed, see the column error of results.csv; the same command runs them again")
     return 1 if len(failed) else 0

@@ -86,6 +86,8 @@ def plan(
             values |= {"dataset": looked_at[key]["dataset"]}
         settings = {name: value for name, value in (defaults | values).items() if name not in FOLDERS}
         runs.append(Run(_name(chapters, varied, values), values, settings))
+    if len({json.dumps(sorted(run.values.items())) for run in runs}) < len(runs):
+        raise ValueError("grid: auto stands beside the data set that it finds; give each once")
     return runs
 
 

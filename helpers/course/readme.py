@@ -2,8 +2,12 @@
 
 import statistics
 
+import pandas as pd
+from scipy import stats
+
 from helpers import paths
-from helpers.records import load_result
+from helpers.evaluation import mean_interval, next_run_interval
+from helpers.records import load_result, load_sweep
 
 README = paths.ROOT / "README.md"
 
@@ -15,32 +19,75 @@ def mean_and_spread(values: list[float], digits: int) -> str:
 
 def seed_protocol_table() -> str:
     """Return the table of the seed's protocol: its reported run beside ours over several seeds."""
-    reported, runs = load_result("seed_reported.json"), load_result("seed_protocol.json")["runs"]
+    reported = load_result("seed_reported.json")
+    runs, history = load_sweep("seed_protocol"), load_sweep("seed_protocol", "history")
     keys = ("train_loss", "val_loss", "val_f1", "val_accuracy")
     lines = [
         f"| epoch | train loss: reported | ours, {len(runs)} seeds | val loss: reported | ours "
         "| val F1: reported | ours | val accuracy: reported | ours |",
         "|---:|" + "---:|" * 8,
     ]
-    for position, entry in enumerate(reported["history"]):
+    for entry in reported["history"]:
+        ours = history[history["epoch"] == entry["epoch"]]
         cells = []
         for key in keys:
-            cells += [f"{entry[key]:.4f}", mean_and_spread([run["history"][position][key] for run in runs], 4)]
+            cells += [f"{entry[key]:.4f}", mean_and_spread(ours[key].tolist(), 4)]
         lines.append(f"| {entry['epoch']} | " + " | ".join(cells) + " |")
-    accuracy = mean_and_spread([100 * run["test"]["accuracy"] for run in runs], 2)
-    f1 = mean_and_spread([100 * run["test"]["f1"] for run in runs], 2)
-    each = ", ".join(f"{run['test']['accuracy']:.2%}" for run in runs)
+    each = ", ".join(f"{accuracy:.2%}" for accuracy in runs["test_accuracy"])
     lines += [
         "",
         "| test set, once | reported | ours, mean ± standard deviation | each seed |",
         "|---|---:|---:|---|",
-        f"| accuracy (%) | {100 * reported['test']['accuracy']:.2f} | {accuracy} | {each} |",
-        f"| macro F1 (%) | {100 * reported['test']['f1']:.2f} | {f1} | |",
+        f"| accuracy (%) | {100 * reported['test']['accuracy']:.2f} | {percent(runs['test_accuracy'])} | {each} |",
+        f"| macro F1 (%) | {100 * reported['test']['f1']:.2f} | {percent(runs['test_f1'])} | |",
     ]
     return "\n".join(lines)
 
 
-TABLES = {"seed protocol": seed_protocol_table}
+def percent(shares: pd.Series) -> str:
+    """Return mean and standard deviation of shares from 0 to 1, in per cent with two decimals."""
+    return mean_and_spread((100 * shares).tolist(), 2)
+
+
+def grid_table() -> str:
+    """Return the grid: mean validation accuracy of each learning rate (rows) with each batch size (columns)."""
+    runs = load_sweep("grid")
+    sizes = sorted(runs["batch_size"].unique())
+    lines = [
+        "| learning rate | " + " | ".join(f"batches of {size}" for size in sizes) + " |",
+        "|---:|" + "---:|" * len(sizes),
+    ]
+    for rate, of_rate in runs.groupby("learning_rate"):
+        cells = [percent(of_rate.loc[of_rate["batch_size"] == size, "val_accuracy"]) for size in sizes]
+        lines.append(f"| {rate:g} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def two_settings_table() -> str:
+    """Return the test accuracies of the course's setting and of the one that the grid picked."""
+    lines = [
+        "| setting | learning rate | batch size | seeds | validation accuracy (%) | test accuracy (%) "
+        "| 95 % interval of the mean | one more run lies within |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for title, name in (("the course's", "seed_protocol"), ("picked by the grid", "picked")):
+        runs = load_sweep(name)
+        test = (100 * runs["test_accuracy"]).tolist()
+        cells = [f"{runs['learning_rate'][0]:g}", str(runs["batch_size"][0]), str(len(runs))]
+        cells += [percent(runs["val_accuracy"]), percent(runs["test_accuracy"])]
+        cells += [f"{low:.2f} to {high:.2f}" for low, high in (mean_interval(test), next_run_interval(test))]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    picked, ours = (100 * load_sweep(name)["test_accuracy"] for name in ("picked", "seed_protocol"))
+    low, high = stats.ttest_ind(picked, ours, equal_var=False).confidence_interval()
+    verdict = "no difference is shown" if low <= 0 <= high else "the difference is hardly luck"
+    lines += [
+        "",
+        f"Picked minus the course's: {low:+.2f} to {high:+.2f} points of test accuracy (95 % interval, Welch's):",
+    ]
+    return "\n".join([*lines, f"{verdict}."])
+
+
+TABLES = {"seed protocol": seed_protocol_table, "grid": grid_table, "two settings": two_settings_table}
 
 
 def write_tables(write: bool = True) -> bool:

@@ -1,25 +1,29 @@
 """Run every combination of a grid with several seeds: on this machine's processors, or on a Dask cluster."""
 
+import asyncio
 import json
 import os
 import shutil
-import sys
+import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from helpers import paths, records, training
 from helpers.course import sweep_tables
-from helpers.course.apart import Job, Outcome, code_of, run_apart, stop_all
+from helpers.course.apart import Job, Outcome, code_of, run_apart, stop_runs
 from helpers.course.execution import first_line
 from helpers.course.grid import Run, plan
 
 MOST_WORKERS = 4  # by default; a run needs about 1.5 GB of memory with MNIST
+PATIENCE = 10  # seconds for a scheduler to answer
 
 
 def sweep(
@@ -62,49 +66,72 @@ def sweep(
     workers = min(workers or min(torch.get_num_threads(), MOST_WORKERS), max(len(waiting), 1))
     threads = None if scheduler else max(1, torch.get_num_threads() // workers)
 
-    with open_executor(workers, scheduler) as executor:
-        _make_ready(out)
-        stories = done
-        with tqdm(total=len(runs), initial=len(done), unit="run", disable=not training.is_watched()) as bar:
-            futures = {executor.submit(run_apart, Job(shown, run.values, code, threads)): run for run in waiting}
-            try:
-                for future in as_completed(list(futures)):
-                    run = futures.pop(future)
-                    stories[run.name] = store(out / "runs" / run.name, run, code, outcome_of(future))
-                    results = sweep_tables.write_runs(out, runs, stories)
-                    report(bar, run, results, len(runs))
-            except KeyboardInterrupt:
-                for future in futures:
-                    future.cancel()
-                stop_all()
-                raise
+    name, stories = uuid.uuid4().hex, done
+    bar = tqdm(total=len(runs), initial=len(done), unit="run", disable=not training.is_watched())
+    with open_executor(workers, scheduler, name) as executor, alone_in(out), bar:
+        futures = {executor.submit(run_apart, Job(shown, run.values, name, code, threads)): run for run in waiting}
+        while futures:
+            over, _ = wait(futures, timeout=1, return_when=FIRST_COMPLETED)  # Windows hears Ctrl-C in between only
+            for future in over:
+                run = futures.pop(future)
+                stories[run.name] = store(out / "runs" / run.name, run, code, outcome_of(future))
+                results = sweep_tables.write_runs(out, runs, stories)
+                report(bar, run, results, len(runs))
+            over = future = None  # Dask runs again what a lost worker did, for as long as we hold on to its result
     results = sweep_tables.write_runs(out, runs, stories)
     sweep_tables.write_summary(out, results, varied=[*grid, *(["seed"] if seeds else [])])
     return results
 
 
 @contextmanager
-def open_executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
+def open_executor(workers: int, scheduler: str | None, sweep: str) -> Iterator[Executor]:
     """Yield where runs are handed in: threads of this process, each of which waits for its run, or a Dask cluster.
+
+    An exception in the `with` block, Ctrl-C for one, stops the runs of `sweep` that have begun and drops the others.
 
     Raises:
         ValueError: no scheduler answers at that address.
     """
     if scheduler is None:
         with ThreadPoolExecutor(workers) as executor:
-            yield executor
+            try:
+                yield executor
+            except BaseException:
+                executor.shutdown(wait=False, cancel_futures=True)
+                stop_runs(sweep)
+                raise
         return
-    from distributed import Client  # not before it is asked for: it takes a second to load
+    try:
+        from distributed import Client  # not before it is asked for: it takes a second to load
+    except ImportError:
+        raise ValueError("scheduler: needs the package distributed; install it here and on the workers") from None
 
     try:
-        client = Client(scheduler, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
+        with ThreadPoolExecutor(1) as thread:  # in a thread, since JupyterLab's kernel has an event loop running
+            thread.submit(asyncio.run, _knock(scheduler)).result()
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except Exception as error:  # many a kind, from a wrong port to missing keys
         reason = first_line(str(error))
         raise ValueError(f"scheduler: nobody answers at {scheduler!r} ({reason}); give tcp://HOST:PORT") from None
     with client:
         executor = client.get_executor(pure=False)
-        yield executor
-        executor.shutdown(wait=False)
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False)  # drops what waits; what runs would run on
+            with suppress(Exception):  # the cluster may be what broke
+                client.run(stop_runs, sweep, on_error="ignore")
+            raise
+
+
+async def _knock(address: str) -> None:
+    """Raise an error unless a Dask process answers; a client waits forever at the port of a web page, say."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    options = Security().get_connection_args("client")  # keys and certificates, where Dask is set up for them
+    comm = await asyncio.wait_for(connect(address, timeout=PATIENCE, **options), PATIENCE + 1)
+    await comm.close()
 
 
 def outcome_of(future: Future) -> Outcome:
@@ -142,7 +169,9 @@ def finished(folder: Path, run: Run, code: str) -> dict | None:
     """
     try:
         story = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        usable = not story["error"] and story["values"] == run.values and "seconds" in story["results"]
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        same = json.dumps(story["results"]) == json.dumps(results)  # as text: NaN is not equal to itself
+        usable = not story["error"] and story["values"] == run.values and same and "seconds" in results
     except (OSError, ValueError, KeyError, TypeError):  # never begun, or somebody cut the file short
         return None
     if not usable:
@@ -159,15 +188,30 @@ def report(bar: tqdm, run: Run, results: pd.DataFrame, total: int) -> None:
     best = sweep_tables.best_so_far(results)
     bar.set_postfix_str(best, refresh=False)
     bar.update()
-    if row["status"] != "done":
-        bar.write(f"{run.name} failed: {row['error']}", file=sys.stdout)
-    elif bar.disable:
-        print(f"{len(results):{len(str(total))}d}/{total}  {run.name}  {row['seconds']:.0f} s   best: {best}")
+    failed = row["status"] != "done"
+    said = f"{run.name} failed: {row['error']}" if failed else f"{run.name}  {row['seconds']:.0f} s   best: {best}"
+    if bar.disable:
+        print(f"{len(results):{len(str(total))}d}/{total}  {said}", flush=True)
+    elif failed:
+        bar.write(said)
 
 
-def _make_ready(out: Path) -> None:
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Make the folder of a sweep, and keep other sweeps out of it for the time of the `with` block.
+
+    Raises:
+        ValueError: the folder can't be written, or another sweep is at work in it.
+    """
     try:
         (out / "runs").mkdir(parents=True, exist_ok=True)
-        (out / "results.csv").touch()
+        for folder in (out, out / "runs"):
+            tempfile.TemporaryFile(dir=folder).close()  # folders that were there before may be write-protected
+        lock = FileLock(out / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"out: another sweep is at work in '{out}'; wait for it, or give another folder") from None
     except OSError as error:
         raise ValueError(f"out: '{out}' can't be written ({error.strerror}); give another folder") from None
+    with lock:
+        yield

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from scipy import stats
 
 from helpers.course.grid import Run
+from helpers.evaluation import mean_interval
 from helpers.records import write_text
 
 # What a run is judged by, the first that it has: choices are made by validation, never by the test set.
@@ -44,7 +44,7 @@ def _row(run: Run, story: dict) -> dict:
     row = {"run": run.name, "status": "failed" if story["error"] else "done"}
     row |= {name: "None" if value is None else value for name, value in run.settings.items()}
     parts = {"baseline_": results.get("baseline", {}), "test_": results.get("test", {})}
-    parts[""] = results.get("history", [{}])[-1]
+    parts[""] = (results.get("history") or [{}])[-1]
     for prefix, metrics in parts.items():
         row |= {prefix + name: value for name, value in metrics.items() if name not in ("epoch", "seconds", "n")}
     versions = results.get("versions", {})
@@ -85,13 +85,14 @@ def summarise(results: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
         row = dict(zip(settings, values if isinstance(values, tuple) else (values,), strict=True))
         row |= {"runs": len(done), "failed": len(group) - len(done)}
         for metric in metrics:
-            mean, std = done[metric].mean(), done[metric].std()
-            reach = stats.t.ppf(0.975, len(done) - 1) * std / len(done) ** 0.5 if len(done) > 1 else float("nan")
-            row |= {f"{metric}_mean": mean, f"{metric}_std": std, f"{metric}_low": mean - reach}
-            row[f"{metric}_high"] = mean + reach
+            low, high = mean_interval(done[metric].tolist())
+            row |= {f"{metric}_mean": done[metric].mean(), f"{metric}_std": done[metric].std()}
+            row |= {f"{metric}_low": low, f"{metric}_high": high}
         rows.append(row)
     summary, metric = pd.DataFrame(rows), judged_by(results)
-    return summary.sort_values(f"{metric}_mean", ascending=False, ignore_index=True) if metric else summary
+    if metric is None:
+        return summary
+    return summary.sort_values(f"{metric}_mean", ascending=False, ignore_index=True, kind="stable")
 
 
 def write_summary(out: Path, results: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
@@ -106,7 +107,7 @@ def markdown(summary: pd.DataFrame) -> str:
     """Return the summary as a Markdown table: mean ± standard deviation, and the 95 % interval of the mean."""
     metrics = [name.removesuffix("_mean") for name in summary if name.endswith("_mean")]
     judge = next((name for name in JUDGED_BY if name in metrics), None)
-    metrics = [name for name in metrics if name in {*SHOWN, judge}]
+    metrics = [name for name in dict.fromkeys([judge, *SHOWN]) if name in metrics]
     settings = list(summary.columns[: summary.columns.get_loc("runs")])
     head = [*settings, "runs", "failed"]
     for metric in metrics:

@@ -1,0 +1,57 @@
+"""Measure what sharing out the processor's threads brings, for the table in docs/sweeps.md, which this writes.
+
+Run it by `python tests/compare_workers.py`. Not a test: speeds are measured as ratios in one go, alternating, on a
+machine that has nothing else to do.
+"""
+
+import os
+import re
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from helpers import data, paths
+from helpers.course.apart import Job, code_of, run_apart
+
+PAGE = paths.ROOT / "docs" / "sweeps.md"
+RUNS, REPEATS = 4, 3
+CORES = os.cpu_count()
+WAYS = {  # workers, threads a worker
+    f"one worker, {CORES} threads": (1, CORES),
+    f"{CORES} workers, 1 thread each (what `sweep` does)": (CORES, 1),
+    f"{CORES} workers, {CORES} threads each (threads not shared out)": (CORES, CORES),
+}
+
+
+def seconds(workers: int, threads: int) -> float:
+    """Return how long four runs of chapter 3 take, two epochs on MNIST each."""
+    chapters = ("notebooks/03_training.ipynb",)
+    values = {"dataset": "mnist", "epochs": 2}
+    jobs = [Job(chapters, values | {"seed": seed}, "comparison", code_of(chapters), threads) for seed in range(RUNS)]
+    start = time.perf_counter()
+    with ThreadPoolExecutor(workers) as executor:
+        outcomes = list(executor.map(run_apart, jobs))
+    assert not any(outcome.error for outcome in outcomes), outcomes
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    data.load_dataset("mnist")
+    measured: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(REPEATS):
+        for way, (workers, threads) in WAYS.items():
+            measured[way].append(seconds(workers, threads))
+            print(f"{measured[way][-1]:6.1f} s  {way}", flush=True)
+    medians = {way: statistics.median(values) for way, values in measured.items()}
+    first = next(iter(medians.values()))
+    lines = [f"| {RUNS} runs of chapter 3, two epochs each | seconds, median of {REPEATS} | speed-up |"]
+    lines.append("|---|---:|---:|")
+    lines += [f"| {way} | {value:.0f} | {first / value:.2f} |" for way, value in medians.items()]
+    table = "<!-- table: workers -->\n" + "\n".join(lines) + "\n<!-- end of table: workers -->"
+    page = PAGE.read_text(encoding="utf-8")
+    pattern = r"<!-- table: workers -->.*<!-- end of table: workers -->"
+    PAGE.write_text(re.sub(pattern, lambda _: table, page, flags=re.DOTALL), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

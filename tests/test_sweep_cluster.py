@@ -1,0 +1,186 @@
+"""Sweeps on a Dask cluster: a real scheduler and real workers on this machine, which share no folder with the sweep.
+
+The worker `small` does one run at a time and has no OMP_NUM_THREADS; `large` does two, with three threads each.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+import tiny_chapter
+from tiny_chapter import Tiny, wait_until, wait_until_gone
+
+from helpers.course import sweep
+
+pytest.importorskip("distributed")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send and no SIGKILL")
+
+GRID = {"learning_rate": ["0.1"]}
+
+
+class Cluster:
+    """A scheduler at `address`, and workers by name."""
+
+    def __init__(self, folder: Path, place: Path):
+        self.folder, self.place = folder, place
+        self.workers: dict[str, subprocess.Popen] = {}
+        self.started: list[subprocess.Popen] = []
+        contact = folder / "scheduler.json"
+        self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", contact)
+        wait_until(contact.is_file)
+        wait_until(lambda: contact.read_text().strip().endswith("}"))
+        self.address = json.loads(contact.read_text())["address"]
+
+    def start(self, kind: str, *words: object, **variables: str) -> subprocess.Popen:
+        """Start one part of the cluster in a folder of its own."""
+        home = self.folder / f"{kind}{len(self.started)}"
+        home.mkdir()
+        clean = {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "TINY_PLACE")}
+        with (home / "log.txt").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", kind, *map(str, words)],
+                cwd=home,
+                env=clean | {"TINY_PLACE": str(self.place)} | variables,
+                stdout=log,
+                stderr=log,
+            )
+        self.started.append(process)
+        return process
+
+    def add(self, name: str, threads: int, **variables: str) -> None:
+        words = ["--no-nanny", "--no-dashboard", "--nthreads", threads, "--name", name]
+        words += ["--host", "127.0.0.1", "--local-directory", self.folder / f"of-{name}"]
+        self.workers[name] = self.start("worker", self.address, *words, **variables)
+
+    def of(self, name: str, tiny: Tiny) -> list[tuple[str, list[psutil.Process]]]:
+        """Return what a worker does at this moment: settings, and the processes of run and kernel."""
+        found = []
+        for settings, kernel, run in tiny.begun():
+            try:
+                pair = tiny_chapter.processes([kernel, run])
+                if pair[1].ppid() == self.workers[name].pid:
+                    found.append((settings, pair))
+            except psutil.NoSuchProcess:
+                pass  # over
+        return found
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "chapter").mkdir()
+    cluster = Cluster(folder, folder / "chapter" / "place")
+    cluster.add("small", 1)
+    cluster.add("large", 2, OMP_NUM_THREADS="3")
+    yield cluster
+    for process in cluster.started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def shared(cluster: Cluster) -> Tiny:
+    return Tiny(cluster.folder / "chapter")
+
+
+@pytest.fixture
+def tiny(shared: Tiny) -> Tiny:
+    """The chapter, nothing begun."""
+    for path in shared.place.iterdir():
+        path.unlink()
+    return shared
+
+
+def test_a_lost_worker_costs_no_run(cluster: Cluster, tiny: Tiny, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    tiny.hold()
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(sweep.sweep, [tiny.path], GRID, out, 6, scheduler=cluster.address)
+        try:
+            wait_until(lambda: len(tiny.begun()) == 3 or job.done())  # as many as there are threads
+            ((first, _),) = cluster.of("small", tiny)
+            assert len(cluster.of("large", tiny)) == 2
+            tiny.let_go(0.1, int(first.rpartition("_")[2]))
+            wait_until(lambda: list(out.glob("runs/*/run.json")) or job.done())
+            wait_until(lambda: [lost for lost, _ in cluster.of("small", tiny) if lost != first] or job.done())
+            ((lost, processes),) = [run for run in cluster.of("small", tiny) if run[0] != first]
+            cluster.workers["small"].send_signal(signal.SIGKILL)
+            wait_until_gone(processes)
+            last, _ = cluster.of("large", tiny)[0]  # goes on alone, so that there is time for whatever runs again
+            for seed in {*range(6)} - {int(last.rpartition("_")[2])}:
+                tiny.let_go(0.1, seed)
+            wait_until(lambda: len(list(out.glob("runs/*/run.json"))) == 5 or job.done())
+        finally:
+            tiny.hold(False)
+        results = job.result()
+    assert results["status"].tolist() == ["done"] * 6, results["error"].tolist()
+    assert results["seed"].tolist() == list(range(6))
+    assert results["val_accuracy"].tolist() == pytest.approx([0.5 + 0.1 * (1 + seed) for seed in range(6)])
+    ran = [settings for settings, *_ in tiny.begun()]
+    assert {settings: ran.count(settings) for settings in ran} == {
+        f"0.1_{seed}": 2 if f"0.1_{seed}" == lost else 1 for seed in range(6)
+    }
+    for name in results["run"]:
+        kept = {path.name for path in (out / "runs" / name).iterdir()}
+        assert kept == {"01_tiny.ipynb", "01_tiny.json", "results.json", "run.json"}
+    assert len(list((out / "runs").iterdir())) == 6
+    # one thread where the worker says nothing, else what it says
+    assert {f"0.1_{seed}" for seed, threads in enumerate(results["threads"]) if threads == 1} == {first}
+    assert set(results["threads"]) == {1, 3}
+
+
+def test_a_worker_with_other_code_says_so(
+    cluster: Cluster, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "code_of", lambda chapters: "0123456789ab")
+    results = sweep.sweep([tiny.path], GRID, tmp_path / "out", 1, scheduler=cluster.address)
+    assert results["error"].tolist() == [
+        "this worker has another version of the course; install the same one everywhere"
+    ]
+    assert not tiny.begun()
+
+
+def test_a_worker_without_the_chapter_says_so(
+    cluster: Cluster, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the worker can't find is not there for it, whoever else has it."""
+    monkeypatch.setattr(sweep, "code_of", lambda chapters: "0123456789ab")
+    monkeypatch.setattr(sweep.paths, "shown", lambda path: "notebooks/07_nowhere.ipynb")
+    results = sweep.sweep([tiny.path], GRID, tmp_path / "out", 1, scheduler=cluster.address)
+    assert results["error"].tolist() == [
+        "this worker has another version of the course; install the same one everywhere"
+    ]
+
+
+def test_the_command_line_sweeps_on_a_cluster_and_ctrl_c_ends_its_runs_there(
+    cluster: Cluster, tiny: Tiny, tmp_path: Path
+) -> None:
+    words = ["sweep", "1", "-p", "learning_rate", "0.1", "--seeds", "3", "--scheduler", cluster.address]
+    command = tiny.command(*words, "--out", "out")
+    options = {"cwd": tmp_path, "env": tiny_chapter.environment(), "encoding": "utf-8"}
+    tiny.hold()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    wait_until(lambda: len(tiny.begun()) == 2)
+    processes = [process for _, pair in cluster.of("large", tiny) for process in pair]
+    assert len(processes) == 4
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=120)
+    assert (process.returncode, printed) == (130, "")
+    assert errors.splitlines()[-1] == "Stopped. What was finished is kept."
+    wait_until_gone(processes)
+    assert len(tiny.begun()) == 2  # the third never began
+
+    tiny.hold(False)
+    done = subprocess.run(command, capture_output=True, **options)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert [line[:3] for line in done.stdout.splitlines()[:3]] == ["1/3", "2/3", "3/3"]
+    assert "3 of 3 runs done; tables and runs lie in out" in done.stdout
+    assert len(list((tmp_path / "out" / "runs").iterdir())) == 3
