@@ -29,22 +29,22 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
         confidence: the share of such intervals that hold what they should.
 
     Returns:
-        Lower and upper end, by Student's t, which allows for s being uncertain too. NaN for a single run.
+        Lower and upper end, by Student's t, which allows for s being uncertain too. NaN for less than two runs.
     """
-    return _around_the_mean(values, confidence, 1 / len(values))
+    return _around_the_mean(values, confidence, more_runs=0)
 
 
 def next_run_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval that holds *one more* such run: mean ± t·s·√(1 + 1/n). Arguments as for `mean_interval`."""
-    return _around_the_mean(values, confidence, 1 + 1 / len(values))
+    return _around_the_mean(values, confidence, more_runs=1)
 
 
-def _around_the_mean(values: Sequence[float], confidence: float, variances: float) -> tuple[float, float]:
-    """Return mean ± t·s·√variances."""
+def _around_the_mean(values: Sequence[float], confidence: float, more_runs: int) -> tuple[float, float]:
+    """Return mean ± t·s·√(more_runs + 1/n)."""
     if len(values) < 2:
         return math.nan, math.nan
     mean, t = statistics.mean(values), stats.t.ppf((1 + confidence) / 2, len(values) - 1)
-    reach = float(t) * statistics.stdev(values) * math.sqrt(variances)
+    reach = float(t) * statistics.stdev(values) * math.sqrt(more_runs + 1 / len(values))
     return mean - reach, mean + reach
 
 

@@ -1,7 +1,11 @@
 """What several test files share: small data made here, and a world without MNIST's mirrors."""
 
+import os
 import signal
 import socket
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # two test processes share the processor: threads that wait would spin
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch

@@ -37,7 +37,12 @@ def validate(notebook: Path) -> subprocess.CompletedProcess:
 
 def copy(chapter: Path, folder: Path, **values: object) -> Path:
     """Write a copy of `chapter`, its outputs kept, with the `values` it has a parameter for injected."""
-    values |= {"dataset": "mnist" if HAS_MNIST else "digits", "data_dir": str(paths.ROOT / "data"), "epochs": 2}
+    values |= {
+        "dataset": "mnist" if HAS_MNIST else "digits",
+        "data_dir": str(paths.ROOT / "data"),
+        "epochs": 2,
+        "seeds": 2,
+    }
     known = chapters.parameter_names(chapter)
     target = folder / chapter.name
     papermill.execute_notebook(

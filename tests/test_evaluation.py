@@ -89,9 +89,10 @@ def test_intervals_of_three_runs_by_hand() -> None:
     assert evaluation.next_run_interval([1, 2, 3]) == pytest.approx((2 - reach, 2 + reach), abs=1e-3)
 
 
-def test_a_single_run_has_no_interval() -> None:
-    assert all(math.isnan(end) for end in evaluation.mean_interval([0.98]))
-    assert all(math.isnan(end) for end in evaluation.next_run_interval([0.98]))
+@pytest.mark.parametrize("runs", [[], [0.98]])
+def test_less_than_two_runs_have_no_interval(runs: list[float]) -> None:
+    assert all(math.isnan(end) for end in evaluation.mean_interval(runs))
+    assert all(math.isnan(end) for end in evaluation.next_run_interval(runs))
 
 
 @pytest.mark.parametrize("interval, deviations", [("mean_interval", 0.0), ("next_run_interval", 1.0)])

@@ -67,7 +67,7 @@ def two_settings_table() -> str:
     """Return the test accuracies of the course's setting and of the one that the grid picked."""
     lines = [
         "| setting | learning rate | batch size | seeds | validation accuracy (%) | test accuracy (%) "
-        "| 95 % interval of the mean | one more run lies within |",
+        "| 95 % interval of the mean | 95 % interval for one more run |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for title, name in (("the course's", "seed_protocol"), ("picked by the grid", "picked")):
@@ -79,7 +79,7 @@ def two_settings_table() -> str:
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     picked, ours = (100 * load_sweep(name)["test_accuracy"] for name in ("picked", "seed_protocol"))
     low, high = stats.ttest_ind(picked, ours, equal_var=False).confidence_interval()
-    verdict = "no difference is shown" if low <= 0 <= high else "the difference is hardly luck"
+    verdict = "no difference is shown" if low <= 0 <= high else "one such interval in twenty leaves out 0 by luck alone"
     lines += [
         "",
         f"Picked minus the course's: {low:+.2f} to {high:+.2f} points of test accuracy (95 % interval, Welch's):",

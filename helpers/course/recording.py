@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from helpers import paths, records
 from helpers.course.chapters import select_chapters
 from helpers.course.grid import parse_grid
@@ -52,6 +54,7 @@ def keep(name: str, chapters: Sequence[str], grid: Sequence[str], seeds: int) ->
         "command": f"python -m helpers sweep {' '.join(chapters)} {options} --out {paths.shown(out)}",
         "code": story["code"],
         "device": story["results"]["device"],
+        "processor_threads": torch.get_num_threads(),  # shared out among the runs; they decide the last digits
         "versions": story["results"]["versions"],
     }
     records.write_json(target / "origin.json", origin)
