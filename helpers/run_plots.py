@@ -71,10 +71,11 @@ def grid(means: pd.DataFrame, spreads: pd.DataFrame, title: str, label: str) -> 
     axes = figure.subplots()
     spread = spreads.map(lambda value: "" if np.isnan(value) else f"\n± {value:.2f}")
     words = means.map(lambda value: f"{value:.2f}") + spread
-    colours = sns.light_palette(BLUE, as_cmap=True)
+    colours = sns.light_palette("#7FB9DA", as_cmap=True)  # light enough for black words on every field
     floor = max(means.min(axis=None), means.max(axis=None) - SPAN)
     bar = {"label": label, "extend": "min" if floor > means.min(axis=None) else "neither"}
-    sns.heatmap(means, vmin=floor, annot=words, fmt="", cmap=colours, cbar_kws=bar, ax=axes, linewidths=1)
+    style = {"cmap": colours, "linewidths": 1, "annot_kws": {"color": "black"}}
+    sns.heatmap(means, vmin=floor, annot=words, fmt="", cbar_kws=bar, ax=axes, **style)
     axes.set(title=title, xlabel=means.columns.name.replace("_", " "), ylabel=means.index.name.replace("_", " "))
     axes.tick_params(rotation=0)
     return figure
