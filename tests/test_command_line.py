@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from helpers.__main__ import main
-from helpers.course import chapters, refreshing, sweep
+from helpers.course import chapters, executors, refreshing, sweep
 
 
 @dataclass
@@ -218,7 +218,7 @@ def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def hand_in(*_: object) -> None:
         raise AssertionError("a run began")
 
-    monkeypatch.setattr(sweep, "PATIENCE", 1)
+    monkeypatch.setattr(executors, "PATIENCE", 1)
     monkeypatch.setattr(sweep, "Job", hand_in)
 
 

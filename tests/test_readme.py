@@ -47,10 +47,15 @@ def test_the_recorded_runs_are_whole_and_on_mnist(name: str, runs: int, seeds: i
     assert last.tolist() == results["val_accuracy"].tolist()
 
 
-@pytest.mark.parametrize("name, varied", [("seed_protocol", []), ("grid", ["learning_rate", "batch_size"])])
+VARIED = ["learning_rate", "batch_size"]
+
+
+@pytest.mark.parametrize("name, varied", [("seed_protocol", []), ("grid", VARIED), ("picked", VARIED)])
 def test_the_recorded_summaries_are_those_of_the_recorded_runs(name: str, varied: list[str]) -> None:
     expected = sweep_tables.summarise(records.load_sweep(name), varied)
     pd.testing.assert_frame_equal(records.load_sweep(name, "summary"), expected, check_dtype=False)
+    page = (paths.ROOT / "results" / "sweeps" / name / "summary.md").read_text(encoding="utf-8")
+    assert page == sweep_tables.markdown(expected)
 
 
 def test_the_picked_setting_is_the_best_of_the_grid_by_validation() -> None:
