@@ -242,6 +242,7 @@ def confidence_histogram(right: Tensor, wrong: Tensor, title: str) -> Figure:
     bins = np.linspace(0, 1, 21)
     axes.hist([right.numpy(), wrong.numpy()], bins, color=[BLUE, ORANGE], label=["right", "wrong"], hatch=["", "///"])
     axes.set(title=title, xlabel="how sure the network says it is", ylabel="images", yscale="log")
+    axes.set_ylim(bottom=0.7)  # or a bar of one image would have no height
     axes.legend(loc="upper left")
     return figure
 
