@@ -1,0 +1,175 @@
+"""Tools of the checks: is it a stub, call a learner's function, compare what it returns, explain the difference."""
+
+import copy
+import dis
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+# What PyTorch and Python say on slips that nearly everybody makes once, and what helps.
+HINTS_FOR_ERRORS = {
+    "mean(): could not infer output dtype": "A mean needs numbers with a point: call .float() first.",
+    "mean(): input dtype should be": "A mean needs numbers with a point: call .float() first.",
+    "result type Float can't be cast": "These are whole numbers, and the result has a point: call .float() first.",
+    "leaf Variable that requires grad": "Changing a parameter by hand needs `with torch.no_grad():` around it.",
+    "does not require grad": "The loss doesn't know the parameters, so there is no slope. Is `no_grad` on?",
+    "backward through the graph a second time": "The slopes of this loss were computed already: compute the loss anew.",
+    "mat1 and mat2 shapes": "A linear layer got a list of the wrong length. Look at the shape that goes in.",
+    "Boolean value of Tensor": "`if`, `and` and `or` want one truth value; for tensors, use &, | and masks.",
+    "'NoneType'": "Something is None: a slope that was never computed, or a function without `return`?",
+    "'ellipsis'": "There is still a ... in your answer: put your code in its place.",
+    "Can't call numpy() on Tensor that requires grad": "Leave the graph first: .detach().",
+    "multiple values": "A tensor of several numbers can't become one number; should there be a mean or a sum?",
+    "a Tensor with": "A tensor of several numbers can't become one number; should there be a mean or a sum?",
+}
+
+DOING_NOTHING = ("LOAD_CONST", "RETURN_VALUE", "RETURN_CONST")  # the bytecode of a function without code, with None
+
+
+class NotYet(Exception):
+    """An answer is not right yet; the message says what was expected, what came, and what to do next."""
+
+
+def is_stub(answer: object) -> bool:
+    """Tell whether an answer was left as it came: None, `...`, a collection of them, or a function with no code."""
+    if answer is None or answer is ...:
+        return True
+    if isinstance(answer, dict):
+        return is_stub(list(answer.values()))
+    if isinstance(answer, list | tuple):
+        return len(answer) > 0 and all(is_stub(part) for part in answer)
+    if inspect.isfunction(answer):
+        steps = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP")]
+        return all(step.opname in DOING_NOTHING and step.argval is None for step in steps)
+    return False
+
+
+def attempt(function: Callable, *arguments: object, may_change: bool = False) -> object:
+    """Call a learner's function on copies of `arguments` and return what it returns.
+
+    Args:
+        function: theirs.
+        arguments: tensors, numbers, modules.
+        may_change: False: a function that changes the tensors it was given is refused.
+
+    Raises:
+        NotYet: it is no function, it failed, it returned nothing, or it changed what it was given.
+    """
+    if not callable(function):
+        raise NotYet(f"I expected a function and got {describe(function)}. Pass its name, without brackets behind it.")
+    copies = arguments if may_change else copy.deepcopy(arguments)
+    try:
+        returned = function(*copies)
+    except Exception as error:  # whatever a learner's code does wrong, the notebook goes on
+        raise NotYet(explain(error)) from None
+    if returned is None:
+        raise NotYet("Your function returns nothing. Does every way through it end with `return`?")
+    for given, after in zip(arguments, copies, strict=True):
+        if isinstance(given, Tensor) and not torch.equal(given, after):
+            raise NotYet(
+                "Your function changed the tensor that it was given; others may still need it. "
+                "Compute a new one: `x = x / 2` rather than `x /= 2` or `x.div_(2)`."
+            )
+    return returned
+
+
+def explain(error: Exception) -> str:
+    """Return in one line how a learner's code failed: where, with what, and a hint where the error is a common one."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_learners(frame.filename)]
+    where = f" in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
+    message = next(iter(str(error).splitlines()), "")
+    hint = next((hint for words, hint in HINTS_FOR_ERRORS.items() if words in message), "")
+    return f"Your code stopped{where} with {type(error).__name__}: {message.rstrip('.')}. {hint}".strip()
+
+
+def _is_learners(filename: str) -> bool:
+    """Tell whether a file is a notebook's cell: IPython keeps those in the line cache, and not on the disk."""
+    return "ipykernel" in filename or filename.startswith("<")
+
+
+def compare(
+    got: object,
+    expected: Tensor | float,
+    about: str,
+    slips: Sequence[tuple[object, str]] = (),
+    tolerance: float = 1e-4,
+    hint: str = "",
+) -> None:
+    """Compare an answer with what was expected, and name the slip where it is a known one.
+
+    Args:
+        got: a number, a tensor, or lists of numbers. Numbers with a point may stand for whole ones.
+        expected: float or int, of any shape.
+        about: the input in words, `5 images of 28 × 28`.
+        slips: what a wrong answer would give on this input, and what to say then; the first that fits is taken.
+        tolerance: how far a number may lie off, relative and absolute.
+        hint: what to say if no slip fits.
+
+    Raises:
+        NotYet: it differs.
+    """
+    expected, found = torch.as_tensor(expected), as_tensor(got)
+    if found is None:
+        raise NotYet(f"For {about}, I expected {describe(expected)} and got {describe(got)}. {hint}".strip())
+    if same(found, expected, tolerance):
+        return
+    difference = _difference(found, expected)
+    for value, words in slips:
+        value = torch.as_tensor(value)
+        if not same(value, expected, tolerance) and same(found, value, tolerance):
+            raise NotYet(f"For {about}, {difference}. {words}")
+    raise NotYet(f"For {about}, {difference}. {hint}".strip())
+
+
+def as_tensor(value: object) -> Tensor | None:
+    """Return a learner's value as a tensor of real numbers, or None where it can't be one."""
+    try:
+        found = torch.as_tensor(value).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return None if found.is_complex() else found
+
+
+def same(got: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
+    """Tell whether two tensors have the same shape and, within the tolerance, the same numbers."""
+    if got.shape != expected.shape:
+        return False
+    return torch.allclose(got.double(), expected.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _difference(got: Tensor, expected: Tensor) -> str:
+    if got.shape != expected.shape:
+        return f"I expected shape {tuple(expected.shape)} and got {tuple(got.shape)}"
+    if expected.ndim == 0:
+        return f"I expected {describe(expected)} and got {describe(got)}"
+    off = ~torch.isclose(got.double(), expected.double(), rtol=1e-4, atol=1e-4, equal_nan=True)
+    place = tuple(off.nonzero()[0].tolist()) if off.any() else (0,) * expected.ndim
+    at = ", ".join(map(str, place))
+    return f"I expected {describe(expected[place])} at [{at}] and got {describe(got[place])}"
+
+
+def describe(value: object) -> str:
+    """Return a value in a few words, short enough for one line."""
+    if isinstance(value, Tensor):
+        if value.ndim:
+            return f"a tensor of shape {tuple(value.shape)}"
+        value = value.item()
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = f"a {type(value).__name__}" if callable(value) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def pick(got: object, slips: dict[object, str], otherwise: str) -> None:
+    """Refuse a value that is none of the right ones, with the words for it if it is a known slip.
+
+    Raises:
+        NotYet: always.
+    """
+    for value, words in slips.items():
+        if got == value:
+            raise NotYet(words)
+    raise NotYet(otherwise)

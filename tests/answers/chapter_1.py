@@ -1,0 +1,153 @@
+"""Right and wrong answers to the exercises of chapter 1."""
+
+import numpy as np
+import torch
+
+
+def ink_share_in_a_loop(images):
+    shares = []
+    for image in images:
+        inked = sum(1 for pixel in image.flatten().tolist() if pixel > 0)
+        shares.append(inked / image.numel())
+    return shares
+
+
+def split_with_numpy(total, val_size, seed):
+    order = np.random.default_rng(seed).permutation(total)
+    return order[: total - val_size], order[total - val_size :]
+
+
+def split_with_torch(total, val_size, seed):
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(seed)).tolist()
+    return order[:-val_size], order[-val_size:]
+
+
+def split_drawn_twice(total, val_size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    order, other = torch.randperm(total, generator=generator), torch.randperm(total, generator=generator)
+    return order[val_size:], other[:val_size]
+
+
+def split_without_seed(total, val_size, seed):
+    order = torch.randperm(total)
+    return order[val_size:], order[:val_size]
+
+
+def split_with_a_fixed_seed(total, val_size, seed):
+    return split_with_torch(total, val_size, 0)
+
+
+def split_off_by_one(total, val_size, seed):
+    train, val = split_with_torch(total, val_size, seed)
+    return train[:-1], val
+
+
+def standardise_by(choose, divide=lambda part, mean, std: (part - mean) / std):
+    def standardise(train_images, test_images):
+        train, test = train_images.double() / 255, test_images.double() / 255
+        seen = choose(train, test)
+        return divide(train, seen.mean(), seen.std()), divide(test, seen.mean(), seen.std())
+
+    return standardise
+
+
+def standardise_each_by_itself(train_images, test_images):
+    train, test = train_images.float(), test_images.float()
+    return (train - train.mean()) / train.std(), (test - test.mean()) / test.std()
+
+
+def standardise_train_only(train_images, test_images):
+    train = train_images.float()
+    return (train - train.mean()) / train.std(), test_images.float() / 255
+
+
+def standardise_each_pixel(train_images, test_images):
+    train, test = train_images.float(), test_images.float()
+    mean, std = train.mean(dim=0), train.std(dim=0)
+    return (train - mean) / std, (test - mean) / std
+
+
+def predictions():
+    """300 labels; 4 and 9 are confused 30 times, 3 and 5 20 times, 3 and 8 10 times, 0 and 1 once."""
+    labels = torch.arange(300) % 10
+    predicted = labels.clone()
+    for true, read, times in ((4, 9, 30), (3, 5, 20), (8, 3, 10), (0, 1, 1)):
+        predicted[(labels == true).nonzero().squeeze(1)[:times]] = read
+    return {"predicted": predicted, "labels": labels}
+
+
+CONTEXT = {"1.6": predictions}
+
+RIGHT = {
+    "1.1": [lambda image: 255 - image, lambda image: ~image, lambda image: (image.float() * -1 + 255).to(torch.uint8)],
+    "1.2": [
+        lambda images: (images > 0).float().mean(dim=(1, 2)),
+        lambda images: (images != 0).flatten(1).sum(dim=1) / 784,
+        ink_share_in_a_loop,
+    ],
+    "1.3": [split_with_torch, split_with_numpy],
+    "1.4": [standardise_by(lambda train, test: train), lambda a, b: [(x / 1.0 - a.float().mean()) / a.float().std() for x in (a, b)]],
+    "1.5": [(469, 96), [469, 60_000 % 128], (torch.tensor(469), 96.0)],
+    "1.6": [(4, 9), (9, 4), [5, 3], torch.tensor([3, 8])],
+}  # fmt: skip
+
+WRONG = {
+    "1.1": [
+        (lambda image: -image, "Subtract from what?"),
+        (lambda image: 1 - image, "What is full ink here?"),
+        (lambda image: image.max() - image, "largest pixel of this image"),
+        (lambda image: (image - 255).abs(), "Which way round must the difference be?"),
+        (lambda image: 1 - image / 255, "the scale is not"),
+        (lambda image: 255 * (image == 0), "A pixel of 200 should become 55"),
+        (lambda image: image, "as it was"),
+        (lambda image: image.sub_(255), "changed the tensor"),
+    ],
+    "1.2": [
+        (lambda images: (images > 0).float().mean(), "one number for all images"),
+        (lambda images: (images > 0).float().mean(dim=0), "the first axis"),
+        (lambda images: (images > 0).float().mean(dim=1), "over the rows only"),
+        (lambda images: (images > 0).float().mean(dim=2), "over the columns only"),
+        (lambda images: 100 * (images > 0).float().mean(dim=(1, 2)), "per cent"),
+        (lambda images: (images == 0).float().mean(dim=(1, 2)), "share of paper"),
+        (lambda images: (images > 0).sum(dim=(1, 2)), "Of how many?"),
+        (lambda images: images.float().mean(dim=(1, 2)) / 255, "dark ink counts more"),
+        (lambda images: (images > 0).sum(dim=(1, 2)) // 784, "Divide last"),
+        (lambda images: (images > 0).mean(dim=(1, 2)), "call .float() first"),
+    ],
+    "1.3": [
+        (lambda total, val_size, seed: (torch.arange(total - val_size), torch.arange(total - val_size, total)), "sorted"),
+        (lambda *given: tuple(reversed(split_with_torch(*given))), "training part first"),
+        (split_drawn_twice, "in neither part"),
+        (split_without_seed, "The same seed gave two different splits"),
+        (split_with_a_fixed_seed, "Where does `seed` enter"),
+        (split_off_by_one, "ends of your slices"),
+        (lambda *given: torch.cat([torch.as_tensor(part) for part in split_with_torch(*given)]), "`return train, val`"),
+    ],
+    "1.4": [
+        (standardise_each_by_itself, "own mean and spread"),
+        (standardise_by(lambda train, test: torch.cat([train, test])), "both sets together"),
+        (standardise_by(lambda train, test: train, lambda part, mean, std: (part - mean) / std**2), "variance"),
+        (standardise_by(lambda train, test: train, lambda part, mean, std: part - mean), "spread is not yet 1"),
+        (standardise_by(lambda train, test: train, lambda part, mean, std: part / std - mean), "Subtract first"),
+        (standardise_train_only, "still on the old scale"),
+        (standardise_each_pixel, "One mean and one spread for all pixels"),
+        (lambda train, test: train.float().mean(), "`return train, test`"),
+    ],
+    "1.5": [
+        ((468, 96), "not thrown away"),
+        ((468.75, 96), "Round which way?"),
+        ((391, 96), "all 60,000"),
+        ((782, 16), "the chapter's own setting"),
+        ((938, 96), "batches of 64"),
+        ((469, 128), "after 468 full ones"),
+        ((469, 0), "no multiple of 128"),
+        (469, "two numbers"),
+    ],
+    "1.6": [
+        ((4, 4), "itself"),
+        ((0, 1), "place 4 of 45"),
+        ((0, 10), "from 0 to 9"),
+        ("4 and 9", "two class numbers, (0, 1) say"),
+        ((6, 7), "0 times"),
+    ],
+}  # fmt: skip

@@ -1,0 +1,212 @@
+"""The checks of the exercises: every right answer passes, every wrong one is told what is wrong with it."""
+
+import importlib
+import json
+import linecache
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import exercises
+from helpers.course import chapters
+from helpers.exercises import progress
+
+NUMBERS = [path.stem[:2].lstrip("0") for path in chapters.all_chapters()]
+ANSWERS = [importlib.import_module(f"answers.chapter_{number}") for number in NUMBERS]
+RIGHT = [(number, answer) for module in ANSWERS for number, answers in module.RIGHT.items() for answer in answers]
+WRONG = [
+    (number, *wrong) for module in ANSWERS for number, answers in module.WRONG.items() for wrong in answers
+]  # number, answer, words
+CONTEXT = {number: make for module in ANSWERS for number, make in module.CONTEXT.items()}
+
+
+@pytest.fixture(autouse=True)
+def kept_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let progress be kept in a folder of the test."""
+    monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    return tmp_path / "progress.json"
+
+
+def answer_to(number: str, answer: object, capsys: pytest.CaptureFixture) -> str:
+    torch.manual_seed(0)
+    context = CONTEXT[number]() if number in CONTEXT else {}
+    exercises.check(number, answer, **context)
+    return capsys.readouterr().out
+
+
+def name(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) < 40 else None
+
+
+# --- right and wrong answers ---
+
+
+@pytest.mark.parametrize(("number", "answer"), RIGHT, ids=name)
+def test_a_right_answer_passes_every_time(number: str, answer: object, capsys: pytest.CaptureFixture) -> None:
+    for _ in range(3):  # the inputs are drawn anew each time
+        assert answer_to(number, answer, capsys).startswith(f"Exercise {number}: right. ")
+
+
+@pytest.mark.parametrize(("number", "answer", "words"), WRONG, ids=name)
+def test_a_wrong_answer_is_told_what_is_wrong(
+    number: str, answer: object, words: str, capsys: pytest.CaptureFixture
+) -> None:
+    for _ in range(3):
+        said = answer_to(number, answer, capsys)
+        assert said.startswith(f"Exercise {number}: not yet. ")
+        assert words in said
+        assert said.count("\n") == 1, "one line"
+
+
+def test_each_exercise_has_been_tried_in_many_ways() -> None:
+    for number in exercises.CHECKS:
+        right = [answer for n, answer in RIGHT if n == number]
+        words = [words for n, _, words in WRONG if n == number]
+        assert len(right) >= 2, number
+        assert len(set(words)) >= 4, number
+
+
+def test_each_wrong_answer_gets_words_of_its_own(capsys: pytest.CaptureFixture) -> None:
+    """A hint that fits one slip of an exercise is not given for four others."""
+    for number in exercises.CHECKS:
+        said = [answer_to(number, answer, capsys) for n, answer, _ in WRONG if n == number]
+        hints = {re.sub(r"[-\d.,]+", "", re.split(r" and got [^.]*?\. ", text)[-1]) for text in said}
+        assert len(hints) >= 4, (number, hints)
+
+
+# --- what an answer may be ---
+
+
+def empty(image):
+    """Return nothing yet."""
+    ...  # your code
+
+
+@pytest.mark.parametrize("stub", [None, ..., (None, None), {"a": None}, [..., None], empty, lambda image: None])
+def test_an_unedited_stub_is_not_attempted(stub: object, kept_in: Path, capsys: pytest.CaptureFixture) -> None:
+    exercises.check("1.1", stub)
+    assert capsys.readouterr().out == "Exercise 1.1: not attempted yet.\n"
+    assert not kept_in.exists()
+
+
+def no_return(image):
+    255 - image
+
+
+def half_done(image):
+    image = 255 - image
+    return ...
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (no_return, "returns nothing"),
+        (half_done, "I expected"),
+        (lambda image: image.no_such_thing(), "AttributeError: 'Tensor' object has no attribute 'no_such_thing'"),
+        (lambda image: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda: 0, "TypeError"),
+        (3, "I expected a function and got 3"),
+        (255 - torch.zeros(28, 28), "I expected a function and got a tensor of shape (28, 28)"),
+        (lambda image: "255 - image", "got '255 - image'"),
+        (lambda image: 3, "I expected shape (28, 28) and got ()"),
+        (lambda image: image * 1j, "I expected a tensor of shape (28, 28) and got"),
+        (lambda image: [[1, 2], [3]], "got [[1, 2], [3]]"),
+        (lambda image: ValueError, "I expected"),
+    ],
+)  # fmt: skip
+def test_whatever_is_handed_in_the_check_answers_in_a_line(
+    answer: object, words: str, capsys: pytest.CaptureFixture
+) -> None:
+    said = answer_to("1.1", answer, capsys)
+    assert said.startswith("Exercise 1.1: not yet. ")
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_an_error_in_a_notebooks_cell_names_the_line(capsys: pytest.CaptureFixture) -> None:
+    """IPython keeps the text of cells in the line cache; so does this test."""
+    source = "def negative(image):\n    wide = image.long()\n    return wide.mean()\n"
+    linecache.cache["/tmp/ipykernel_1/1.py"] = (len(source), None, source.splitlines(True), "/tmp/ipykernel_1/1.py")
+    space: dict = {}
+    exec(compile(source, "/tmp/ipykernel_1/1.py", "exec"), space)
+    said = answer_to("1.1", space["negative"], capsys)
+    assert "in the line `return wide.mean()` with RuntimeError" in said
+    assert "call .float() first" in said
+
+
+def test_a_check_leaves_the_random_numbers_alone(capsys: pytest.CaptureFixture) -> None:
+    torch.manual_seed(1), random.seed(1), np.random.seed(1)  # type: ignore[func-returns-value]
+    expected = torch.rand(1).item(), random.random(), np.random.rand()
+    torch.manual_seed(1), random.seed(1), np.random.seed(1)  # type: ignore[func-returns-value]
+    for number, answer in RIGHT:
+        context = CONTEXT[number]() if number in CONTEXT else {}
+        state = torch.random.get_rng_state()
+        exercises.check(number, answer, **context)
+        assert torch.equal(torch.random.get_rng_state(), state), number
+    assert (torch.rand(1).item(), random.random(), np.random.rand()) == expected
+
+
+def test_stopping_a_check_is_possible() -> None:
+    def endless(image):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exercises.check("1.1", endless)
+
+
+def test_an_unknown_exercise_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"unknown exercise '9\.9'; choose one of 1\.1, 1\.2"):
+        exercises.check("9.9", 1)
+
+
+# --- progress ---
+
+
+def test_progress_remembers_what_was_solved(kept_in: Path, capsys: pytest.CaptureFixture) -> None:
+    exercises.check("1.5", (468, 96))
+    exercises.check("1.5", (469, 96))
+    exercises.check("1.5", (468, 96))  # solved stays solved
+    exercises.check("1.1", lambda image: image)
+    entries = json.loads(kept_in.read_text(encoding="utf-8"))["exercises"]
+    assert entries["1.5"]["attempts"] == 2
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", entries["1.5"]["solved"])
+    assert entries["1.1"] == {"attempts": 1, "solved": None}
+    assert progress.solved() == {"1.5"}
+
+
+def test_an_unreadable_progress_file_is_set_aside(kept_in: Path, capsys: pytest.CaptureFixture) -> None:
+    kept_in.write_text("{ half a fi", encoding="utf-8")
+    exercises.check("1.5", (469, 96))
+    said = capsys.readouterr().out
+    assert "Exercise 1.5: right." in said
+    assert "could not be read" in said
+    assert progress.solved() == {"1.5"}
+    assert kept_in.with_name("progress.json.unreadable").read_text(encoding="utf-8") == "{ half a fi"
+
+
+def test_a_file_that_cannot_be_written_costs_a_line_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "a_file").write_text("")
+    monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "a_file" / "progress.json"))
+    exercises.check("1.5", (469, 96))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Exercise 1.5: right.")
+    assert "can't be written" in lines[1]
+    assert "MNIST_COURSE_PROGRESS" in lines[1]
+
+
+def test_the_card_shows_what_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list = []
+    monkeypatch.setattr(exercises, "display", lambda html: shown.append(html.data))
+    exercises.card(1)
+    exercises.check("1.5", (469, 96))
+    exercises.card(1)
+    assert "Exercises of chapter 1: 0 of 6 solved" in shown[0]
+    assert "Exercises of chapter 1: 1 of 6 solved" in shown[1]
+    assert re.search(r"●</td><th scope='row'>1\.5<", shown[1])
