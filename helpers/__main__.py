@@ -49,10 +49,23 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--data-dir", type=Path, default=None, metavar="DIR", help="default: data in the course")
     data.add_argument("--mirror", default=None, metavar="URL", help="a folder on the web that holds the archives")
 
+    progress = commands.add_parser("progress", help="show which exercises are solved on this computer")
+    progress.add_argument("--export", type=Path, default=None, metavar="FILE", help="write it as JSON, for a teacher")
+    progress.add_argument("--reset", action="store_true", help="forget all, for the next learner at this computer")
+
+    handouts = commands.add_parser("handouts", help="build students' and instructors' copies of the chapters")
+    handouts.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: handouts in the course")
+    handouts.add_argument(
+        "--chapters", nargs="+", default=[], metavar="CHAPTER", help="03 or a file stem; default: all"
+    )
+    handouts.add_argument("--source", type=Path, default=None, metavar="DIR", help="chapters that `run` left in DIR")
+    handouts.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
+    handouts.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
+
     commands.add_parser("record", help="run the sweeps on MNIST that results/ and the README quote; about an hour")
 
-    tables = commands.add_parser("tables", help="write the README's tables from results/")
-    tables.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the README differs")
+    tables = commands.add_parser("tables", help="write the README's tables and the teacher's page")
+    tables.add_argument("--check", action="store_true", help="write nothing; exit status 1 if they differ")
 
     refresh = commands.add_parser("refresh", help="execute the notebooks in place on MNIST, to commit their outputs")
     refresh.add_argument("chapters", nargs="*", metavar="CHAPTER", help="a number (03) or a file stem; default: all")
@@ -66,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         return getattr(commands, options.command)(options)
-    except commands.ChapterError as error:
+    except commands.FAILURES as error:
         print(error, file=sys.stderr)
         return 1
     except ValueError as error:

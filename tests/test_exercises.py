@@ -13,7 +13,7 @@ import torch
 
 from helpers import exercises
 from helpers.course import chapters
-from helpers.exercises import progress
+from helpers.exercises import overview, progress
 
 NUMBERS = [path.stem[:2].lstrip("0") for path in chapters.all_chapters()]
 ANSWERS = [importlib.import_module(f"answers.chapter_{number}") for number in NUMBERS]
@@ -203,10 +203,32 @@ def test_a_file_that_cannot_be_written_costs_a_line_and_no_more(
 
 def test_the_card_shows_what_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list = []
-    monkeypatch.setattr(exercises, "display", lambda html: shown.append(html.data))
+    monkeypatch.setattr(overview, "display", lambda html: shown.append(html.data))
     exercises.card(1)
     exercises.check("1.5", (469, 96))
     exercises.card(1)
     assert "Exercises of chapter 1: 0 of 6 solved" in shown[0]
     assert "Exercises of chapter 1: 1 of 6 solved" in shown[1]
-    assert re.search(r"●</td><th scope='row'>1\.5<", shown[1])
+    assert re.search(r"1\.5</th><td[^>]*>[^<]*</td><td[^>]*>● solved", shown[1])
+
+
+def test_the_table_and_the_export_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    exercises.check("1.5", (468, 96))
+    exercises.check("1.5", (469, 96))
+    table = overview.table()
+    assert "chapter 1: 1 of 6 solved" in table
+    assert re.search(r"● 1\.5 .*\(2 attempts\)", table)
+    assert re.search(r"○ 1\.6 ", table)
+    content = json.loads(overview.export(tmp_path / "deep" / "mine.json").read_text(encoding="utf-8"))
+    assert (content["solved"], content["of"]) == (1, len(exercises.CHECKS))
+    assert content["exercises"]["1.5"]["attempts"] == 2
+    assert content["exercises"]["1.6"]["solved"] is None
+
+
+def test_reset_begins_anew_and_loses_nothing(kept_in: Path, capsys: pytest.CaptureFixture) -> None:
+    assert "There was no progress" in overview.reset()
+    exercises.check("1.5", (469, 96))
+    before = kept_in.read_text(encoding="utf-8")
+    assert "begins anew" in overview.reset()
+    assert progress.solved() == set()
+    assert kept_in.with_name("progress.json.before_reset").read_text(encoding="utf-8") == before

@@ -7,12 +7,17 @@ from helpers import data as datasets
 from helpers import paths
 from helpers.course import chapters, readme, recording, refreshing
 from helpers.course import grid as grids
+from helpers.course import handouts as building
 from helpers.course import run as running
 from helpers.course import sweep as sweeping
+from helpers.course.browsers import PrintError
 from helpers.course.execution import ChapterError
 from helpers.download import FAMILY
+from helpers.exercises import overview
 
-__all__ = ["ChapterError", "data", "record", "refresh", "run", "sweep", "tables"]
+__all__ = ["FAILURES", "data", "handouts", "progress", "record", "refresh", "run", "sweep", "tables"]
+
+FAILURES = (ChapterError, PrintError)  # something failed though the call was right; each says what in one line
 
 
 def run(options: Namespace) -> int:
@@ -59,6 +64,29 @@ def data(options: Namespace) -> int:
     return 0
 
 
+def progress(options: Namespace) -> int:
+    """Show which exercises are solved on this computer; write that as JSON; or forget it."""
+    if options.reset and options.export:
+        raise ValueError("progress: --export and --reset are given together; export first, then reset")
+    if options.reset:
+        print(overview.reset())
+        return 0
+    print(overview.table())
+    if options.export:
+        print(f"written to {overview.export(options.export)}")
+    return 0
+
+
+def handouts(options: Namespace) -> int:
+    """Build the students' and the instructors' copies."""
+    out: Path = (options.out or paths.ROOT / "handouts").expanduser().absolute()
+    selected = chapters.select_chapters(options.chapters)
+    files = building.build(selected, out, options.paper if options.pdf else None, options.source)
+    kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
+    print(f"{len(files)} files ({kinds}) in {paths.shown(out)}/student and {paths.shown(out)}/instructor")
+    return 0
+
+
 def record(options: Namespace) -> int:
     """Run the sweeps that the README quotes."""
     recording.record()
@@ -66,9 +94,10 @@ def record(options: Namespace) -> int:
 
 
 def tables(options: Namespace) -> int:
-    """Bring the README's tables up to date, or tell whether they are."""
+    """Bring the README's tables and the teacher's page up to date, or tell whether they are."""
     changed = readme.write_tables(write=not options.check)
-    print("The README's tables " + ("differ from results/" if changed and options.check else "are up to date"))
+    state = "differ from their sources" if changed and options.check else "are up to date"
+    print(f"The README's tables and the notes in docs/teaching.md {state}")
     return 1 if changed and options.check else 0
 
 

@@ -1,15 +1,23 @@
-"""The README's tables, written from results/ so that no number in it is typed by hand."""
+"""What other files write into the documents: results/ the README's tables, the chapters the notes for the teacher."""
 
+import re
 import statistics
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
+import nbformat
 import pandas as pd
 from scipy import stats
 
 from helpers import paths
+from helpers.course.chapters import all_chapters
+from helpers.course.copies import tags_of
 from helpers.evaluation import mean_interval, next_run_interval
 from helpers.records import load_result, load_sweep
 
 README = paths.ROOT / "README.md"
+TEACHING = paths.ROOT / "docs" / "teaching.md"
 
 
 def mean_and_spread(values: list[float], digits: int) -> str:
@@ -90,14 +98,31 @@ def two_settings_table() -> str:
 TABLES = {"seed protocol": seed_protocol_table, "grid": grid_table, "two settings": two_settings_table}
 
 
+def notes_for_the_teacher(chapter: Path) -> str:
+    """Return a chapter's cell tagged `instructor`, without the element that folds it."""
+    cells = nbformat.read(chapter, as_version=4).cells
+    (notes,) = (cell.source for cell in cells if "instructor" in tags_of(cell))
+    return re.sub(r"</?(details|summary)[^>]*>(For the teacher)?", "", notes).strip()
+
+
+def parts_of(page: Path) -> dict[str, Callable[[], str]]:
+    """Return what is written into a page, by the name between its markers."""
+    if page == TEACHING:
+        return {f"notes of {chapter.stem}": partial(notes_for_the_teacher, chapter) for chapter in all_chapters()}
+    return {f"table: {name}": table for name, table in TABLES.items()}
+
+
 def write_tables(write: bool = True) -> bool:
-    """Put each table between its markers in the README; return whether anything differed."""
-    old = new = README.read_text(encoding="utf-8")
-    for name, table in TABLES.items():
-        start, end = f"<!-- table: {name} -->", f"<!-- end of table: {name} -->"
-        before, rest = new.split(start)
-        _, after = rest.split(end)
-        new = f"{before}{start}\n{table()}\n{end}{after}"
-    if write and new != old:
-        README.write_text(new, encoding="utf-8")
-    return new != old
+    """Put each part between its markers in the README and in docs/teaching.md; return whether anything differed."""
+    changed = False
+    for page in (README, TEACHING):
+        old = new = page.read_text(encoding="utf-8")
+        for name, part in parts_of(page).items():
+            start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+            before, rest = new.split(start)
+            _, after = rest.split(end)
+            new = f"{before}{start}\n{part()}\n{end}{after}"
+        if write and new != old:
+            page.write_text(new, encoding="utf-8")
+        changed |= new != old
+    return changed

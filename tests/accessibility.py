@@ -1,0 +1,29 @@
+"""Runs axe-core on a page of HTML in a real browser."""
+
+import html
+import json
+import re
+import subprocess
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from helpers.course import browsers
+
+
+def violations(page: str, browser: str) -> list[dict]:
+    """Return what axe-core finds on a page: `id`, `impact`, `help` and the elements concerned.
+
+    The script runs in a copy of the page and writes its findings into an attribute, where `--dump-dom` shows them.
+    """
+    axe = resources.files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    look = "axe.run().then(found => document.body.setAttribute('data-axe', JSON.stringify(found.violations.map(v => ("
+    look += "{id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.map(n => n.html.slice(0, 200))})))))"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        copied = Path(folder) / "page.html"
+        copied.write_text(page.replace("</body>", f"<script>{axe}</script><script>{look}</script></body>"), "utf-8")
+        words = [*browsers.command(browser, folder + "/profile"), "--virtual-time-budget=60000", "--dump-dom"]
+        done = subprocess.run([*words, copied.as_uri()], capture_output=True, encoding="utf-8", timeout=180)
+    found = re.search(r'<body[^>]* data-axe="([^"]*)"', done.stdout)
+    assert found, f"axe-core did not finish: {done.stderr[-500:]}"
+    return json.loads(html.unescape(found[1]))
