@@ -17,10 +17,14 @@ HINTS_FOR_ERRORS = {
     "leaf Variable that requires grad": "Changing a parameter by hand needs `with torch.no_grad():` around it.",
     "does not require grad": "The loss doesn't know the parameters, so there is no slope. Is `no_grad` on?",
     "backward through the graph a second time": "The slopes of this loss were computed already: compute the loss anew.",
+    "modified by an inplace operation": "Numbers changed between loss and slopes. Does step() come before backward()?",
     "mat1 and mat2 shapes": "A linear layer got a list of the wrong length. Look at the shape that goes in.",
     "Boolean value of Tensor": "`if`, `and` and `or` want one truth value; for tensors, use &, | and masks.",
     "'NoneType'": "Something is None: a slope that was never computed, or a function without `return`?",
     "'ellipsis'": "There is still a ... in your answer: put your code in its place.",
+    "on the same device": "Model and images lie on different devices. The check's are on the CPU: leave them there.",
+    "must match the size of tensor": "Two tensors of different lengths met. Print both shapes.",
+    "'list' object has no attribute": "It is a list of numbers: torch.tensor(…) makes a tensor of it.",
     "Can't call numpy() on Tensor that requires grad": "Leave the graph first: .detach().",
     "multiple values": "A tensor of several numbers can't become one number; should there be a mean or a sum?",
     "a Tensor with": "A tensor of several numbers can't become one number; should there be a mean or a sum?",
@@ -47,13 +51,15 @@ def is_stub(answer: object) -> bool:
     return False
 
 
-def attempt(function: Callable, *arguments: object, may_change: bool = False) -> object:
+def attempt(function: Callable, *arguments: object, may_change: bool = False, returns: bool = True) -> object:
     """Call a learner's function on copies of `arguments` and return what it returns.
 
     Args:
         function: theirs.
         arguments: tensors, numbers, modules.
-        may_change: False: a function that changes the tensors it was given is refused.
+        may_change: False: a function that changes the tensors it was given is refused. True: it gets `arguments`
+            themselves, and may change them.
+        returns: True: a function that returns nothing is refused.
 
     Raises:
         NotYet: it is no function, it failed, it returned nothing, or it changed what it was given.
@@ -65,7 +71,7 @@ def attempt(function: Callable, *arguments: object, may_change: bool = False) ->
         returned = function(*copies)
     except Exception as error:  # whatever a learner's code does wrong, the notebook goes on
         raise NotYet(explain(error)) from None
-    if returned is None:
+    if returned is None and returns:
         raise NotYet("Your function returns nothing. Does every way through it end with `return`?")
     for given, after in zip(arguments, copies, strict=True):
         if isinstance(given, Tensor) and not torch.equal(given, after):
@@ -81,8 +87,9 @@ def explain(error: Exception) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_learners(frame.filename)]
     where = f" in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
     message = next(iter(str(error).splitlines()), "")
+    shown = message.rstrip(".") if len(message) <= 160 else f"{message[:157]}…"
     hint = next((hint for words, hint in HINTS_FOR_ERRORS.items() if words in message), "")
-    return f"Your code stopped{where} with {type(error).__name__}: {message.rstrip('.')}. {hint}".strip()
+    return f"Your code stopped{where} with {type(error).__name__}: {shown}. {hint}".strip()
 
 
 def _is_learners(filename: str) -> bool:
