@@ -166,7 +166,7 @@ def describe(value: object) -> str:
         value = value.item()
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = f"a {type(value).__name__}" if callable(value) else repr(value)
+    text = f"a {type(value).__name__}" if callable(value) else " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -1,5 +1,6 @@
 """The checks of chapter 2: kernels, shapes, softmax, loss, a head for the network."""
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -36,15 +37,16 @@ def colours(answer: tuple) -> str:
 
 def size_after(answer: Callable) -> str:
     """A function that tells the size of a feature map after a convolution with a margin."""
-    for size, kernel, padding in ((28, 5, 0), (28, 5, 2), (int(torch.randint(40, 60, (1,))), 7, 1), (11, 3, 4)):
+    for size, kernel, padding in ((28, 5, 2), (28, 5, 0), (int(torch.randint(40, 60, (1,))), 7, 1), (11, 3, 4)):
         got = attempt(answer, size, kernel, padding)
         right = size - kernel + 1 + 2 * padding
         slips = [
             (right - 1, "One is missing. A window as wide as the image fits at one place, not at none: the + 1."),
+            (right - padding - 1, "The margin is on both sides, and one is missing: a window as wide as the image fits at one place."),
+            (right + 2 * padding, "The map has a margin on four sides, but its width meets only two of them: left and right."),
             (right - padding, "The margin is on both sides: left and right, top and bottom. How many pixels wider is the image?"),
             (size - kernel + 1, "The margin is not in it. With padding the window slides over a larger image."),
             (size - kernel, "The margin is not in it, and one is missing: a window as wide as the image fits at one place."),
-            (size - kernel + padding, "The margin is on both sides, and one is missing: a window as wide as the image fits at one place."),
             (size + kernel + 1 + 2 * padding, "A larger kernel fits at fewer places, so the map is smaller than the image: minus the kernel."),
             (size + kernel - 1 + 2 * padding, "A larger kernel fits at fewer places, so the map is smaller than the image: minus the kernel."),
             (right - 4 * padding, "The margin makes the image larger, not smaller: plus, not minus."),
@@ -52,6 +54,10 @@ def size_after(answer: Callable) -> str:
             (right / 2, "That is the size after pooling as well. Asked is the convolution alone."),
             (right**2, "That is the number of places in the whole map. Asked is the length of one side."),
         ]  # fmt: skip
+        if isinstance(got, list | tuple) and len(got) == 2:
+            raise NotYet(
+                f"I expected one number, the length of one side, and got {describe(got)}. Height and width are equal here."
+            )
         about = f"size={size}, kernel={kernel}, padding={padding}"
         compare(
             got,
@@ -66,54 +72,91 @@ def size_after(answer: Callable) -> str:
 
 def build_head(answer: Callable) -> str:
     """A function that builds the part of a network that decides."""
-    features, hidden, classes = 3 * 2 * 2, 9, 4
+    features, hidden, classes = 3 * 4 * 4, 9, 5
     head = attempt(answer, features, hidden, classes)
     if not isinstance(head, nn.Module):
         raise NotYet(f"I expected a module, such as nn.Sequential(…), and got {describe(head)}.")
     head.eval()
-    maps = 3 * torch.randn(200, 3, 2, 2)
+    maps = 3 * torch.randn(200, 3, 4, 4)
     with torch.no_grad():
-        logits = attempt(head, maps)
-        if not isinstance(logits, Tensor) or logits.shape != (200, classes):
-            found = describe(logits)
-            more = (
-                " Is `Flatten` missing? Then the last axis of the maps is taken for the list."
-                if getattr(logits, "ndim", 0) == 4
-                else ""
-            )
+        logits = _logits_of(head, maps, classes)
+        _refuse_what_is_no_logit(logits)
+        if not same(attempt(head, maps), logits):
             raise NotYet(
-                f"For maps of shape (200, 3, 2, 2) and 4 classes I expected shape (200, 4) and got {found}.{more}"
+                "The same maps gave other logits the second time, although dropout rests after .eval(). nn.Dropout sees to that by itself."
             )
-        _refuse_probabilities(logits)
-        a, b, zero = maps[:100], maps[100:], torch.zeros(1, 3, 2, 2)
-        linear = same(head(a) + head(b) - head(zero), head(a + b), 1e-4)
-    have = sum(parameter.numel() for parameter in head.parameters())
-    expected = features * hidden + hidden + hidden * classes + classes
-    if linear:
-        raise NotYet(
-            "Your head is linear: twice the input, twice the change. Without a ReLU between them, two linear layers can do no more than one."
-        )
-    if have != expected:
-        raise NotYet(
-            f"For features=12, hidden=9, classes=4 I expected {expected} parameters and got {have}. "
-            "Two linear layers: from `features` to `hidden`, from `hidden` to `classes`, each with a bias."
-        )
-    return (
-        f"{expected} parameters here; with 320, 50 and 10 it is the head of the course's network, 16,560 of its 21,840."
-    )
+        if not same(_logits_of(head, maps[:1], classes), logits[:1], 1e-3):
+            raise NotYet(
+                "An image got other logits alone than in a batch: the images must not enter each other's answers."
+            )
+        _refuse_other_layers(head, maps.abs(), features, hidden, classes)
+    count = features * hidden + hidden + hidden * classes + classes
+    return f"{count} parameters here; with 320, 50 and 10 it is the head of the course's network, 16,560 of its 21,840."
 
 
-def _refuse_probabilities(logits: Tensor) -> None:
-    sums = logits.sum(dim=1)
-    if (logits >= 0).all() and same(sums, torch.ones_like(sums), 1e-3):
-        raise NotYet("Each row adds up to 1: there is a softmax at the end. Asked are logits; softmax comes later.")
-    if same(logits.exp().sum(dim=1), torch.ones_like(sums), 1e-3):
+def _logits_of(head: nn.Module, maps: Tensor, classes: int) -> Tensor:
+    """Return what a learner's head makes of maps (N, 3, 4, 4); refuse any other shape than (N, classes)."""
+    flat = any(isinstance(module, nn.Flatten) for module in head.modules())
+    try:
+        logits = attempt(head, maps)
+    except NotYet as reason:
+        if "shapes cannot be multiplied" in str(reason) and not flat:
+            raise NotYet(f"{reason} Is `Flatten` missing? Then each row of a map is taken for the list.") from None
+        raise
+    if not isinstance(logits, Tensor) or logits.shape != (len(maps), classes):
+        shape = tuple(maps.shape)
         raise NotYet(
-            "Those are log-probabilities: there is a log-softmax at the end. Asked are logits; log-softmax comes later."
+            f"For maps of shape {shape} and {classes} classes I expected shape {(len(maps), classes)} and got {describe(logits)}."
+        )
+    return logits
+
+
+def _refuse_what_is_no_logit(logits: Tensor) -> None:
+    for axis, words in ((1, ""), (0, " Besides, it adds up the images instead of the classes.")):
+        ones = torch.ones(logits.shape[1 - axis])
+        if same(logits.sum(dim=axis), ones, 1e-3) and (logits >= 0).all():
+            raise NotYet(
+                f"The numbers add up to 1: there is a softmax at the end. Asked are logits; softmax comes later.{words}"
+            )
+        if same(logits.exp().sum(dim=axis), ones, 1e-3):
+            raise NotYet(
+                f"Those are log-probabilities: there is a log-softmax at the end. Asked are logits; log-softmax comes later.{words}"
+            )
+    if (logits > 0).all() and (logits < 1).all():
+        raise NotYet(
+            "All numbers lie between 0 and 1: there is a sigmoid at the end. Asked are logits, which may be any number."
         )
     if (logits >= 0).all():
         raise NotYet(
             "No logit is ever below 0: there is a ReLU after the last layer. It would forbid the network to speak *against* a class."
+        )
+
+
+def _refuse_other_layers(head: nn.Module, maps: Tensor, features: int, hidden: int, classes: int) -> None:
+    """Refuse a head that is not linear, ReLU, linear; `maps` are positive: a ReLU before the first layer does nothing."""
+    have = sum(parameter.numel() for parameter in head.parameters())
+    expected = features * hidden + hidden + hidden * classes + classes
+    if have == classes * (features + 1):
+        raise NotYet(
+            "Your head has one linear layer. Two are asked for: from `features` to `hidden`, a ReLU, and from `hidden` to `classes`."
+        )
+    if have != expected:
+        raise NotYet(
+            f"For features={features}, hidden={hidden}, classes={classes} I expected {expected} parameters and got {have}. "
+            "Two linear layers: from `features` to `hidden`, from `hidden` to `classes`, each with a bias, and held by the module."
+        )
+    a, b = maps[:100], maps[100:]
+    if same(head(a) + head(b) - head(0 * a), head(a + b), 1e-3):
+        raise NotYet(
+            "Between the two layers stands no ReLU. Without one, two linear layers can do no more than a single one."
+        )
+    plain = copy.deepcopy(head)
+    for parameter in plain.parameters():
+        if parameter.ndim == 1:
+            parameter.zero_()  # without biases, ReLU and linear layers only scale: f(3x) = 3 f(x)
+    if not same(plain(3 * maps), 3 * plain(maps), 1e-3):
+        raise NotYet(
+            "Between the two layers stands something other than a ReLU. A ReLU lets positive numbers through as they are, and makes the others 0."
         )
 
 
@@ -130,6 +173,7 @@ def softmax(answer: Callable) -> str:
         (logits.log_softmax(dim=1), "Those are the logarithms, log-softmax. Here the probabilities themselves are asked for."),
         (powers, "Those are the exponentials. Divide each row by its sum, and they become shares of 1."),
         (F.one_hot(logits.argmax(dim=1), 6), "That is a 1 for the winner and 0 for all others. Softmax leaves the others something, too."),
+        (logits.sigmoid(), "That is the sigmoid, which looks at each number by itself. Softmax divides by the sum over the classes, so that a row adds up to 1."),
         (logits.argmax(dim=1), "That is the class of each image. Asked are the probabilities of all classes."),
         (right[0], "That is the first image alone. Every row of the batch wants its own probabilities."),
         (right.mean(dim=0), "The images melted into one. Every row of the batch wants its own probabilities."),
@@ -143,6 +187,12 @@ def softmax(answer: Callable) -> str:
         "4 images, 6 classes",
         slips,
         hint="Exponential of each, divided by the sum of its row.",
+    )
+    compare(
+        attempt(answer, logits[:1]),
+        right[:1],
+        "a batch of one image",
+        hint="Keep the axis of the images, also where there is only one.",
     )
     try:
         large = as_tensor(attempt(answer, logits + 1000))
@@ -174,6 +224,7 @@ def nll(answer: Callable) -> str:
         (of_true, "That is one number for each image, and below zero. The loss is their mean, with a minus sign."),
         (-log_probs.max(dim=1).values.mean(), "You took each image's largest log-probability, its own answer. The loss asks what the *true* class got: where do the labels come in?"),
         (-log_probs[:, labels].mean(), "log_probs[:, labels] picks 5 columns for every image, 25 numbers. Each image needs its own column: pair row numbers with labels."),
+        (-of_true.unsqueeze(1), "That is one number for each image. The loss is their mean."),
         (-log_probs.mean(), "That is the mean over all classes. Only what the true class got counts."),
         (-of_true.exp().mean(), "You averaged the probabilities. The loss averages their logarithms, which are already there."),
         (of_true.exp().mean(), "You averaged the probabilities. The loss averages their logarithms, which are already there."),
@@ -184,8 +235,16 @@ def nll(answer: Callable) -> str:
     hint = (
         "Pick from each row the number of its label; then mean, then minus. They are logarithms already: no log again."
     )
-    compare(attempt(answer, log_probs, labels), right, "5 images, 7 classes", slips, hint=hint)
-    return f"For an untrained network this is about ln of the number of classes; here it was {right:.3f}."
+    returned = attempt(answer, log_probs, labels)
+    got = as_tensor(returned)
+    if got is not None and got.numel() == 1:
+        returned = got = got.reshape(())  # a tensor with one number in it will do
+    if got is not None and got.isnan().any():
+        raise NotYet(
+            "The result is NaN, the logarithm of a negative number. `log_probs` holds logarithms already, so no log again."
+        )
+    compare(returned, right, "5 images, 7 classes", slips, hint=hint)
+    return f"The mean over the images; for the random numbers of this check it is {right:.3f}."
 
 
 def random_labels(answer: float) -> str:
@@ -194,6 +253,10 @@ def random_labels(answer: float) -> str:
     if share is None or share.numel() != 1:
         raise NotYet(f"I expected one number from 0 to 1 and got {describe(answer)}.")
     share = float(share)
+    if 2.2 < share < 2.4:
+        raise NotYet(
+            f"{share:.2f} looks like a loss, that of guessing. Asked is a share from 0 to 1: how many of the 64 are right?"
+        )
     if 1 < share <= 100:
         raise NotYet(
             f"I expected a share from 0 to 1 and got {describe(answer)}. Is that per cent, or the number of images? Divide."
@@ -202,7 +265,7 @@ def random_labels(answer: float) -> str:
         raise NotYet(f"I expected a share from 0 to 1 and got {describe(answer)}.")
     if share < 0.25:
         raise NotYet(
-            f"A share of {share:.2f} is near guessing. Does the optimizer hold the parameters of the *new* student? "
+            f"A share of {share:.2f} is near guessing, if it is a share and no loss. Does the optimizer hold the parameters of the *new* student? "
             "And are its answers compared with the random labels?"
         )
     if share < 0.9:

@@ -18,6 +18,19 @@ def scores(count: int, deviation: float, digits: int = 1) -> list[float]:
     return [round(score, digits) for score in drawn.tolist()]
 
 
+def refuse_another_source(answers: Sequence[object]) -> None:
+    """Refuse a function that gives the same number for two different lists; no spread at all is another matter.
+
+    Raises:
+        NotYet: it does.
+    """
+    one, other = map(as_tensor, answers)
+    if one is None or other is None or one.numel() != 1 or other.numel() != 1:
+        return
+    if one.abs() > 1e-3 and same(one, other, tolerance=1e-6):  # not so for NaN
+        raise NotYet(ELSEWHERE)
+
+
 def number(got: object, asked: str) -> float:
     """Return an answer as one number.
 
@@ -34,10 +47,10 @@ def error_of_the_mean(answer: Callable) -> str:
     """A function that says how far the mean of a few runs may be off."""
     lists = [scores(count, 0.74 + 0.04 * torch.rand(1).item(), 2) for count in (4, 8)]  # here no two slips agree
     answers = [attempt(answer, values) for values in lists]
-    found = [as_tensor(got) for got in answers]
-    if not any(one is None or one.numel() != 1 for one in found) and same(*found, tolerance=1e-6):
-        raise NotYet(ELSEWHERE)
+    refuse_another_source(answers)
     for values, got in zip(lists, answers, strict=True):
+        found = as_tensor(got)
+        got = found.reshape(()) if found is not None and found.numel() == 1 else got
         n, given = len(values), torch.tensor(values, dtype=torch.float64)
         s, population = given.std(), given.std(correction=0)
         variance = "You used the variance. The standard deviation is its square root: take it first, then divide by √n."
@@ -130,7 +143,7 @@ def runs_needed(answer: Callable) -> str:
     for _ in range(2):
         difference, spread, slips = _difference_to_show()
         exact = 8 * (spread / difference) ** 2
-        got = number(attempt(answer, difference, spread), "one whole number, the runs of each setting")
+        got = number(attempt(answer, difference, spread), "one whole number for the runs of each setting")
         about = f"For difference={difference} and spread={spread}, I expected {ceil(exact)} and got {got:.6g}."
         if got == ceil(exact):
             continue
@@ -140,7 +153,8 @@ def runs_needed(answer: Callable) -> str:
             raise NotYet(f"{about} Rounded down, it is not quite enough: the difference stays a little below twice its error.")  # fmt: skip
         if got == ceil(exact) + 1:
             raise NotYet(f"{about} One run of each fewer is enough already. Does your loop or your rounding go one too far?")  # fmt: skip
-        words = next((words for value, words in slips if abs(got - value) <= 1), "Put in the numbers by hand: is the difference twice spread · √(2/n)?")  # fmt: skip
+        reach = 1 if got % 1 == 0 else 1e-3  # rounded or not
+        words = next((words for value, words in slips if abs(got - value) <= reach), "Put in the numbers by hand: is the difference twice spread · √(2/n)?")  # fmt: skip
         raise NotYet(f"{about} {words}")
     return "So many runs of each, and the difference is twice its standard error. Half the difference takes four times as many."  # fmt: skip
 
@@ -204,13 +218,7 @@ def bootstrap_error(answer: Callable) -> str:
     """A function that finds the error of a mean with dice instead of a formula."""
     lists = [scores(4, 7.0), scores(4, 12.0)]
     answers = [attempt(answer, values, TIMES) for values in lists]
-    found = [as_tensor(got) for got in answers]
-    if (
-        not any(one is None or one.numel() != 1 for one in found)
-        and same(*found, tolerance=1e-6)
-        and found[0].abs() > 1e-2
-    ):
-        raise NotYet(ELSEWHERE)
+    refuse_another_source(answers)
     for values, got in zip(lists, answers, strict=True):
         _spread_of_means(values, got)
     near = 0
@@ -243,8 +251,10 @@ def _spread_of_means(values: list[float], got: object) -> None:
         return
     if isnan(result):
         raise NotYet(f"{about} {result}. A spread needs at least two means: are all {TIMES} still there at the end?")
+    if min(values) <= result <= max(values):
+        raise NotYet(f"{about} {result:.3g}. That is a mean. Collect the means of all draws first; asked is how far they spread.")  # fmt: skip
     if abs(result) < 1e-4 * expected:
-        raise NotYet(f"{about} {result:.3g}, no spread at all. Every draw had the same mean. Do you put each number back before you draw the next one? Without that, all {n} come every time, in another order.")  # fmt: skip
+        raise NotYet(f"{about} {result:.3g}, no spread at all. Every draw had the same mean. Do you put each number back before you draw the next one? Without that, all {n} come every time, in another order. (A `return` inside the loop would also end it after one draw.)")  # fmt: skip
     if abs(result) < 0.15 * expected:
         raise NotYet(f"{about} {result:.3g}, far too little. Draw len(values) numbers at a time and do it `times` times; the spread of the means is then the answer, and is divided by nothing.")  # fmt: skip
     alone = "That is the spread of single values. A draw has len(values) numbers; first take the mean of each draw, then the spread of these means."
@@ -254,7 +264,6 @@ def _spread_of_means(values: list[float], got: object) -> None:
         (s / n**0.5, "That is what the formula s/√n gives. Here the dice should find it: draw, take means, look how far they spread."),
         (population / 5**0.5, f"That is the spread for draws of five numbers. Draw as many as there are values, here {n}."),
         (population / 10**0.5, f"That is the spread for draws of ten numbers. Draw as many as there are values, here {n}."),
-        (given.mean().item(), "That is the mean of your means. Asked is how far they spread around it."),
         (expected**2, "That is the variance of the means. The standard deviation is its square root."),
         (expected / n**0.5, "The means of such draws spread by the error of the mean already. It is not divided by √n once more."),
         (n * expected, "That is the spread of the sums. Divide each by its length, to have means."),

@@ -48,6 +48,16 @@ def head(*more, first=FLATTEN, middle=RELU, swap=False):
     return build
 
 
+class AlwaysDropout(nn.Module):
+    def forward(self, values):
+        return F.dropout(values, 0.5)
+
+
+class Squeeze(nn.Module):
+    def forward(self, values):
+        return values.squeeze()
+
+
 RIGHT = {
     "2.1": [("orange", "purple"), [" Orange", "PURPLE "]],
     "2.2": [
@@ -82,6 +92,9 @@ WRONG = {
     "2.2": [
         (lambda size, kernel, padding: size - kernel + 2 * padding, "the + 1"),
         (lambda size, kernel, padding: size - kernel + 1 + padding, "both sides"),
+        (lambda size, kernel, padding: size - kernel + padding, "and one is missing"),
+        (lambda size, kernel, padding: size - kernel + 1 + 4 * padding, "only two of them"),
+        (lambda size, kernel, padding: 2 * [size - kernel + 1 + 2 * padding], "one side"),
         (lambda size, kernel, padding: size - kernel + 1, "larger image"),
         (lambda size, kernel, padding: size + kernel + 1 + 2 * padding, "minus the kernel"),
         (lambda size, kernel, padding: size - kernel + 1 - 2 * padding, "plus, not minus"),
@@ -98,6 +111,9 @@ WRONG = {
         (lambda logits: F.one_hot(logits.argmax(dim=1), logits.shape[1]), "1 for the winner"),
         (lambda logits: logits.argmax(dim=1), "probabilities of all classes"),
         (lambda logits: logits.exp() / logits.exp().max(dim=1, keepdim=True).values, "by the largest"),
+        (lambda logits: logits.sigmoid(), "sigmoid"),
+        (lambda logits: logits.softmax(dim=1).squeeze(), "a batch of one image"),
+        (lambda logits: logits.softmax(dim=1).max(dim=1), "I expected"),
         (lambda logits: logits[0].softmax(dim=0), "first image alone"),
         (lambda logits: logits.exp() / logits.exp().sum(dim=1), "Two tensors of different lengths met"),
     ],
@@ -116,10 +132,16 @@ WRONG = {
         (head(nn.ReLU()), "ReLU after the last layer"),
         (head(nn.Softmax(dim=1)), "softmax at the end"),
         (head(nn.LogSoftmax(dim=1)), "log-softmax at the end"),
-        (head(middle=()), "linear"),
-        (head(first=()), "list of the wrong length"),
-        (head(swap=True), "expected shape (200, 4)"),
-        (lambda features, hidden, classes: nn.Sequential(nn.Flatten(), nn.Linear(features, classes)), "linear"),
+        (head(middle=()), "stands no ReLU"),
+        (head(first=()), "Is `Flatten` missing?"),
+        (head(nn.LogSoftmax(dim=0)), "adds up the images"),
+        (head(nn.Sigmoid()), "sigmoid at the end"),
+        (head(first=(nn.Flatten(), nn.ReLU()), middle=()), "stands no ReLU"),
+        (head(middle=(nn.Tanh(),)), "something other than a ReLU"),
+        (head(middle=(nn.ReLU(), AlwaysDropout())), "the second time"),
+        (head(Squeeze()), "expected shape (1, 5)"),
+        (head(swap=True), "expected shape (200, 5)"),
+        (lambda features, hidden, classes: nn.Sequential(nn.Flatten(), nn.Linear(features, classes)), "one linear layer"),
         (lambda features, hidden, classes: head()(features, 50, classes), "parameters and got"),
         (lambda features, hidden, classes: [nn.Flatten(), nn.Linear(features, classes)], "I expected a module"),
     ],
@@ -127,6 +149,7 @@ WRONG = {
         (100.0, "per cent"),
         (64, "per cent"),
         (0.11, "near guessing"),
+        (2.302, "looks like a loss"),
         (0.6, "still learning"),
         (-0.3, "from 0 to 1"),
         ("all", "one number"),

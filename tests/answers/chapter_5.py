@@ -156,7 +156,7 @@ WRONG = {
         (bootstrap_by(lambda values: np.mean(random.choices(values, k=5))), "draws of five"),
         (bootstrap_by(lambda values: np.mean(random.choices(values, k=10))), "draws of ten"),
         (bootstrap_by(lambda values: sum(random.choices(values, k=len(values)))), "spread of the sums"),
-        (bootstrap_by(lambda values: np.mean(random.choices(values, k=len(values))), np.mean), "the mean of your means"),
+        (bootstrap_by(lambda values: np.mean(random.choices(values, k=len(values))), np.mean), "That is a mean."),
         (bootstrap_by(lambda values: np.mean(random.choices(values, k=len(values))), np.var), "variance of the means"),
         (bootstrap_by(lambda values: np.mean(random.choices(values, k=len(values))), list), "4000 numbers"),
         (lambda values, times: bootstrap_in_a_loop(values, times) / times**0.5, "far too little"),
@@ -167,6 +167,6 @@ WRONG = {
         (lambda values, times: error_with_n(values), "does your function use `times`"),
         (lambda values, times: bootstrap_at_once(values, 20_000), "does your function use `times`"),
         (lambda values, times: 0.0227, "a name of the notebook"),
-        (lambda values, times: np.mean(random.choices(values, k=len(values))), "the mean of your means"),
+        (lambda values, times: np.mean(random.choices(values, k=len(values))), "That is a mean."),
     ],
 }  # fmt: skip
