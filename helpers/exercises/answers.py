@@ -20,7 +20,9 @@ HINTS_FOR_ERRORS = {
     "modified by an inplace operation": "Numbers changed between loss and slopes. Does step() come before backward()?",
     "mat1 and mat2 shapes": "A linear layer got a list of the wrong length. Look at the shape that goes in.",
     "Boolean value of Tensor": "`if`, `and` and `or` want one truth value; for tensors, use &, | and masks.",
-    "'NoneType'": "Something is None: a slope that was never computed, or a function without `return`?",
+    "'NoneType'": "Something is None: a function without `return`, one that works in place, or a slope never computed?",
+    "argument 'keepdim'": "Several axes go together, in one tuple: dim=(…, …).",
+    "randperm() received an invalid": "`generator` wants a torch.Generator with the seed in it, not the seed.",
     "'ellipsis'": "There is still a ... in your answer: put your code in its place.",
     "on the same device": "Model and images lie on different devices. The check's are on the CPU: leave them there.",
     "must match the size of tensor": "Two tensors of different lengths met. Print both shapes.",
@@ -87,6 +89,7 @@ def explain(error: Exception) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_learners(frame.filename)]
     where = f" in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
     message = next(iter(str(error).splitlines()), "")
+    message = message.removesuffix(", but expected one of:")
     shown = message.rstrip(".") if len(message) <= 160 else f"{message[:157]}…"
     hint = next((hint for words, hint in HINTS_FOR_ERRORS.items() if words in message), "")
     return f"Your code stopped{where} with {type(error).__name__}: {shown}. {hint}".strip()
@@ -104,6 +107,7 @@ def compare(
     slips: Sequence[tuple[object, str]] = (),
     tolerance: float = 1e-4,
     hint: str = "",
+    reveal: bool = True,
 ) -> None:
     """Compare an answer with what was expected, and name the slip where it is a known one.
 
@@ -114,16 +118,18 @@ def compare(
         slips: what a wrong answer would give on this input, and what to say then; the first that fits is taken.
         tolerance: how far a number may lie off, relative and absolute.
         hint: what to say if no slip fits.
+        reveal: False where the expected value is the answer itself, a prediction say: it is then not told.
 
     Raises:
         NotYet: it differs.
     """
     expected, found = torch.as_tensor(expected), as_tensor(got)
     if found is None:
-        raise NotYet(f"For {about}, I expected {describe(expected)} and got {describe(got)}. {hint}".strip())
+        wanted = describe(expected) if reveal else "a number"
+        raise NotYet(f"For {about}, I expected {wanted} and got {describe(got)}. {hint}".strip())
     if same(found, expected, tolerance):
         return
-    difference = _difference(found, expected)
+    difference = _difference(found, expected) if reveal else f"{describe(found)} is not it"
     for value, words in slips:
         value = torch.as_tensor(value)
         if not same(value, expected, tolerance) and same(found, value, tolerance):

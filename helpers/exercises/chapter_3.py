@@ -97,7 +97,14 @@ def loss_change(answer: float) -> str:
     ]
     if found is not None and found.numel() == 1:
         answer = found.reshape(())
-    compare(answer, -0.006, "a slope of −0.03 and a step of 0.2", slips, hint="The change is the slope times the step.")
+    compare(
+        answer,
+        -0.006,
+        "a slope of −0.03 and a step of 0.2",
+        slips,
+        hint="Which two numbers go together, and how?",
+        reveal=False,
+    )
     return "Slope times step: the loss falls by about 0.006."
 
 
@@ -304,7 +311,7 @@ def accuracy(answer: Callable) -> str:
     found, about = as_tensor(got), f"{COUNT} images in batches of {', '.join(map(str, SIZES))}"
     hint = "Count the images that are read rightly, in all batches, and divide by how many images there are."
     try:
-        compare(got, right, about, slips, tolerance=1e-3, hint=hint)
+        compare(got, right, about, slips, hint=hint)
     except NotYet as reason:
         if batches.dataset.fetched == 0 and not silent:
             raise NotYet(ELSEWHERE) from None

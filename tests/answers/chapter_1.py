@@ -42,6 +42,17 @@ def split_off_by_one(total, val_size, seed):
     return train[:-1], val
 
 
+def split_from_one(total, val_size, seed):
+    train, val = split_with_torch(total, val_size, seed)
+    return [number + 1 for number in train], [number + 1 for number in val]
+
+
+def split_cut_first(total, val_size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    train = torch.randperm(total - val_size, generator=generator)
+    return train, total - val_size + torch.randperm(val_size, generator=generator)
+
+
 def standardise_by(choose, divide=lambda part, mean, std: (part - mean) / std):
     def standardise(train_images, test_images):
         train, test = train_images.double() / 255, test_images.double() / 255
@@ -59,6 +70,12 @@ def standardise_each_by_itself(train_images, test_images):
 def standardise_train_only(train_images, test_images):
     train = train_images.float()
     return (train - train.mean()) / train.std(), test_images.float() / 255
+
+
+def standardise_overwriting(train_images, test_images):
+    train_images = train_images.float()
+    train_images = (train_images - train_images.mean()) / train_images.std()
+    return train_images, (test_images - train_images.mean()) / train_images.std()
 
 
 def standardise_each_pixel(train_images, test_images):
@@ -88,7 +105,7 @@ RIGHT = {
     "1.3": [split_with_torch, split_with_numpy],
     "1.4": [standardise_by(lambda train, test: train), lambda a, b: [(x / 1.0 - a.float().mean()) / a.float().std() for x in (a, b)]],
     "1.5": [(469, 96), [469, 60_000 % 128], (torch.tensor(469), 96.0)],
-    "1.6": [(4, 9), (9, 4), [5, 3], torch.tensor([3, 8])],
+    "1.6": [(4, 9), {4, 9}, (9, 4), [5, 3], torch.tensor([3, 8])],
 }  # fmt: skip
 
 WRONG = {
@@ -113,6 +130,10 @@ WRONG = {
         (lambda images: images.float().mean(dim=(1, 2)) / 255, "dark ink counts more"),
         (lambda images: (images > 0).sum(dim=(1, 2)) // 784, "Divide last"),
         (lambda images: (images > 0).mean(dim=(1, 2)), "call .float() first"),
+        (lambda images: (images > 0).float().mean(1, 2), "in one tuple"),
+        (lambda images: (images > 250).float().mean(dim=(1, 2)), "full ink only"),
+        (lambda images: (images > 0).float().mean(dim=(1, 2), keepdim=True), "leave keepdim out"),
+        (lambda images: (images[0] > 0).float().mean(), "inside the loop"),
     ],
     "1.3": [
         (lambda total, val_size, seed: (torch.arange(total - val_size), torch.arange(total - val_size, total)), "sorted"),
@@ -121,6 +142,10 @@ WRONG = {
         (split_without_seed, "The same seed gave two different splits"),
         (split_with_a_fixed_seed, "Where does `seed` enter"),
         (split_off_by_one, "ends of your slices"),
+        (split_from_one, "Python counts from 0"),
+        (split_cut_first, "cut before you shuffled"),
+        (lambda *given: [set(part) for part in split_with_torch(*given)], "no order"),
+        (lambda total, val_size, seed: torch.randperm(total, generator=seed), "wants a torch.Generator"),
         (lambda *given: torch.cat([torch.as_tensor(part) for part in split_with_torch(*given)]), "`return train, val`"),
     ],
     "1.4": [
@@ -130,6 +155,11 @@ WRONG = {
         (standardise_by(lambda train, test: train, lambda part, mean, std: part - mean), "spread is not yet 1"),
         (standardise_by(lambda train, test: train, lambda part, mean, std: part / std - mean), "Subtract first"),
         (standardise_train_only, "still on the old scale"),
+        (standardise_overwriting, "normalised already"),
+        (lambda train, test: (train.float() - train.float().mean(), test), "spread is not yet 1"),
+        (lambda train, test: (train / 255, test / 255), "That is a start"),
+        (lambda train, test: tuple((x / 255 - 0.1307) / 0.3081 for x in (train, test)), "MNIST's numbers"),
+        (lambda train, test: (test.float(), train.float()), "The test images came first"),
         (standardise_each_pixel, "One mean and one spread for all pixels"),
         (lambda train, test: train.float().mean(), "`return train, test`"),
     ],
@@ -139,7 +169,9 @@ WRONG = {
         ((391, 96), "all 60,000"),
         ((782, 16), "the chapter's own setting"),
         ((938, 96), "batches of 64"),
-        ((469, 128), "after 468 full ones"),
+        ((469, 128), "a full one"),
+        ((96, 469), "each other's place"),
+        ((470, 96), "470 is not it"),
         ((469, 0), "no multiple of 128"),
         (469, "two numbers"),
     ],

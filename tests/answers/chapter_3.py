@@ -248,8 +248,8 @@ WRONG = {
         (-0.003, "a step of 0.1"),
         (-0.06, "the point is not"),
         (-0.0006, "the point is not"),
-        ("-0.006", "slope times the step"),
-        (1.0, "slope times the step"),
+        ("-0.006", "Which two numbers go together"),
+        (1.0, "Which two numbers go together"),
     ],
     "3.2": [
         (step_without_no_grad, "with torch.no_grad()"),
