@@ -1,7 +1,8 @@
 """Each chapter through nbval: every cell runs, and cells tagged `nbval-check-output` print what is committed.
 
 The chapters run in the course's order into one folder, as a learner does, on MNIST where it is there and else on the
-embedded digits. Two epochs are enough: the numbers themselves are not compared.
+embedded digits. Two epochs are enough: the numbers themselves are not compared. The exercises are filled in with their
+solutions, and every check must pass; test_reruns.py runs the chapters as they are, with the stubs.
 """
 
 import json
@@ -16,7 +17,8 @@ import pytest
 from conftest import HAS_MNIST
 
 from helpers import paths
-from helpers.course import chapters, refreshing
+from helpers.course import chapters, copies, refreshing
+from helpers.exercises import CHECKS
 
 CHECKED = "nbval-check-output"
 
@@ -36,7 +38,7 @@ def validate(notebook: Path) -> subprocess.CompletedProcess:
 
 
 def copy(chapter: Path, folder: Path, **values: object) -> Path:
-    """Write a copy of `chapter`, its outputs kept, with the `values` it has a parameter for injected."""
+    """Write a copy of `chapter`, its outputs kept, with its solutions filled in and the `values` it knows injected."""
     values |= {
         "dataset": "mnist" if HAS_MNIST else "digits",
         "data_dir": str(paths.ROOT / "data"),
@@ -45,8 +47,13 @@ def copy(chapter: Path, folder: Path, **values: object) -> Path:
     }
     known = chapters.parameter_names(chapter)
     target = folder / chapter.name
+    filled = copies.filled_copy(nbformat.read(chapter, as_version=4))
+    for cell in filled.cells:
+        if "check" in copies.tags_of(cell):
+            cell.metadata.tags = ["check"]  # committed is what the stub gets; here is the solution
+    nbformat.write(filled, target)
     papermill.execute_notebook(
-        chapter,
+        target,
         target,
         parameters={name: value for name, value in values.items() if name in known},
         kernel_name="python3",
@@ -67,7 +74,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("chapter", chapters.all_chapters(), ids=lambda chapter: chapter.stem)
-def test_every_cell_runs_and_checked_cells_print_what_is_committed(chapter: Path, folder: Path) -> None:
+def test_every_cell_runs_checked_cells_print_what_is_committed_and_every_solution_is_right(
+    chapter: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(folder / "progress.json"))
     notebook = copy(chapter, folder, run_dir=str(folder / "run"), images_dir=str(folder / "images"))
     checked = [cell for cell in code_cells(notebook) if CHECKED in cell.metadata.get("tags", [])]
     assert checked, "no cell would be compared"
@@ -76,9 +86,13 @@ def test_every_cell_runs_and_checked_cells_print_what_is_committed(chapter: Path
     assert done.returncode == 0, done.stdout[-5000:]
     assert f"{len(code_cells(notebook))} passed" in done.stdout
     assert (folder / "run" / f"{chapter.stem}.json").is_file()
+    answers = json.loads((folder / "progress.json").read_text(encoding="utf-8"))["exercises"]
+    of_chapter = [number for number in CHECKS if number.startswith(f"{int(chapter.stem[:2])}.")]
+    assert [number for number in of_chapter if not answers[number]["solved"]] == []
 
 
-def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path) -> None:
+def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "progress.json"))
     (chapter,) = chapters.select_chapters(["04"])
     notebook = copy(chapter, tmp_path, run_dir=str(tmp_path / "empty"), images_dir=str(tmp_path / "images"))
     done = validate(notebook)

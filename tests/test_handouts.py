@@ -12,15 +12,13 @@ import papermill
 import pytest
 from accessibility import violations
 from bs4 import BeautifulSoup
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from pypdf import PdfReader
 
-from helpers import exercises, paths
+from helpers import exercises
 from helpers.__main__ import main
 from helpers.course import browsers, chapters, copies, handouts, pages
-from helpers.course.execution import KERNEL_ARGUMENTS
 
 CHAPTERS = chapters.all_chapters()
 BROWSER = browsers.find_browser()
@@ -188,42 +186,6 @@ def test_each_exercise_has_two_hints_and_an_explained_solution(source: NotebookN
         assert cell.source.startswith("<details><summary>Solution</summary>\n\n")
         explanation = re.sub(r"```python.*?```", "", cell.source, flags=re.DOTALL)
         assert len(explanation.split()) >= 20
-
-
-def run(notebook: NotebookNode, folder: Path, monkeypatch: pytest.MonkeyPatch) -> NotebookNode:
-    """Execute a copy on the embedded digits, short, with progress and results kept in `folder`."""
-    values = {"dataset": "digits", "run_dir": str(folder), "images_dir": str(folder), "epochs": 2, "seeds": 2}
-    for cell in notebook.cells:
-        if "parameters" in copies.tags_of(cell):
-            names = [statement.target.id for statement in ast.parse(cell.source).body]
-            cell.source += "".join(f"\n{name} = {values[name]!r}" for name in names if name in values)
-    monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(folder / "progress.json"))
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    where = {"metadata": {"path": str(paths.ROOT / "notebooks")}}
-    return NotebookClient(
-        notebook, kernel_name="python3", resources=where, extra_arguments=KERNEL_ARGUMENTS, coalesce_streams=True
-    ).execute()
-
-
-def said(notebook: NotebookNode) -> list[str]:
-    """Return what the checks printed."""
-    return ["".join(output.get("text", "") for output in cell.outputs) for cell in tagged(notebook, "check")]
-
-
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all chapters: later ones find there what earlier ones computed."""
-    return tmp_path_factory.mktemp("filled")
-
-
-def test_with_the_solutions_filled_in_every_check_passes(
-    chapter: Path, source: NotebookNode, run_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done = run(copies.filled_copy(source), run_folder, monkeypatch)
-    for number, words in zip(numbers_of(source), said(done), strict=True):
-        assert words.startswith(f"Exercise {number}: right. "), words
-    solved = json.loads((run_folder / "progress.json").read_text(encoding="utf-8"))["exercises"]
-    assert all(solved[number]["solved"] for number in numbers_of(source))
 
 
 # --- pages ---

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from helpers import paths
-from helpers.course import chapters
+from helpers.course import chapters, copies
 from helpers.data import Dataset
 
 # Whatever a run might write into the course by mistake.
@@ -67,6 +67,17 @@ def test_every_chapter_leaves_its_executed_notebook(series: Run) -> None:
         cells = nbformat.read(series.out / chapter.name, as_version=4).cells
         code = [cell for cell in cells if cell.cell_type == "code"]
         assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+
+
+def test_exercises_left_alone_say_so_and_disturb_nothing(series: Run) -> None:
+    """A student's notebook has the very same code cells, which test_handouts.py tests: so it runs unedited, too."""
+    for chapter in chapters.all_chapters():
+        cells = nbformat.read(series.out / chapter.name, as_version=4).cells
+        said = ["".join(o.get("text", "") for o in c.outputs) for c in cells if "check" in copies.tags_of(c)]
+        number = int(chapter.stem[:2])
+        assert said == [f"Exercise {number}.{k}: not attempted yet.\n" for k in range(1, len(said) + 1)]
+        assert len(said) >= 4
+    assert not (series.out / "progress.json").exists()
 
 
 def test_results_say_what_was_run(series: Run) -> None:

@@ -1,15 +1,15 @@
-"""The sweeps on MNIST whose numbers the README and chapter 5 quote, and the reference weights for chapter 4."""
+"""The sweeps on MNIST whose numbers the README and chapter 5 quote."""
 
 import json
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from helpers import paths, records
 from helpers.course.chapters import select_chapters
 from helpers.course.grid import parse_grid
+from helpers.course.reference import keep_reference
 from helpers.course.run import run
 from helpers.course.sweep import sweep
 from helpers.course.sweep_tables import summarise
@@ -18,7 +18,6 @@ RESULTS = paths.ROOT / "results"
 RUNS = paths.ROOT / "runs" / "record"  # the runs themselves; only their tables and one set of weights are kept
 GRID = ("learning_rate=0.0003,0.001,0.003,0.01", "batch_size=32,64,128,256")
 TABLES = ("results.csv", "history.csv", "summary.csv", "summary.md")
-KEPT_PARAMETERS = ("epochs", "batch_size", "learning_rate", "val_size")
 
 
 def record() -> None:
@@ -34,7 +33,6 @@ def record() -> None:
     keep("seed_protocol", ["03", "04"], grid=(), seeds=10)
     keep("grid", ["03"], grid=GRID, seeds=3)
     keep("picked", ["03", "04"], grid=best_of_grid(), seeds=10)
-    keep_reference("mnist", next((RUNS / "seed_protocol" / "runs").glob("seed=0_*")))
     run(["03", "04"], [("dataset", "digits")], RUNS / "digits")
     keep_reference("digits", RUNS / "digits")
 
@@ -64,12 +62,3 @@ def best_of_grid() -> list[str]:
     """Return the setting with the best mean validation accuracy, as `--grid` takes it."""
     best = summarise(records.load_sweep("grid"), ["learning_rate", "batch_size"]).iloc[0]
     return [f"learning_rate={best['learning_rate']:g}", f"batch_size={best['batch_size']:.0f}"]
-
-
-def keep_reference(dataset: str, source: Path) -> None:
-    """Copy weights and training record of a run to `results/reference`, without the paths of this machine."""
-    target = RESULTS / "reference" / dataset
-    record = records.load_record(source, "03_training")
-    record["parameters"] = {name: record["parameters"][name] for name in KEPT_PARAMETERS}
-    records.write_json(target / "03_training.json", record)
-    shutil.copyfile(source / "weights.pt", target / "weights.pt")

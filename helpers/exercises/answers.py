@@ -19,7 +19,13 @@ HINTS_FOR_ERRORS = {
     "backward through the graph a second time": "The slopes of this loss were computed already: compute the loss anew.",
     "modified by an inplace operation": "Numbers changed between loss and slopes. Does step() come before backward()?",
     "mat1 and mat2 shapes": "A linear layer got a list of the wrong length. Look at the shape that goes in.",
-    "Boolean value of Tensor": "`if`, `and` and `or` want one truth value; for tensors, use &, | and masks.",
+    "Boolean value of Tensor": "`if`, `and`, `or` want one truth value. Masks take &, |, each comparison in brackets.",
+    "bitwise_": "& and | want masks: put each comparison in brackets, (a == 1) & (b == 1).",
+    "for ^": "A power is written **, not ^.",
+    "is not a Module subclass": "nn.Sequential takes modules, made with brackets: nn.ReLU(), not F.relu or nn.Flatten.",
+    "only one element tensors": "`math` works on single numbers; a tensor has .exp(), .log() and .sqrt() of its own.",
+    "math domain error": "A logarithm or a root of a number below 0. Is it a logarithm already?",
+    "is out of bounds": "An index is too large: was a row taken for a column? Rows come first.",
     "'NoneType'": "Something is None: a function without `return`, one that works in place, or a slope never computed?",
     "argument 'keepdim'": "Several axes go together, in one tuple: dim=(…, …).",
     "randperm() received an invalid": "`generator` wants a torch.Generator with the seed in it, not the seed.",
@@ -139,6 +145,8 @@ def compare(
 
 def as_tensor(value: object) -> Tensor | None:
     """Return a learner's value as a tensor of real numbers, or None where it can't be one."""
+    if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
+        value = torch.stack(list(value)) if len({part.shape for part in value}) == 1 else value
     try:
         found = torch.as_tensor(value).detach().cpu()
     except (TypeError, ValueError, RuntimeError):

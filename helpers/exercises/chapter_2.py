@@ -37,7 +37,7 @@ def colours(answer: tuple) -> str:
 
 def size_after(answer: Callable) -> str:
     """A function that tells the size of a feature map after a convolution with a margin."""
-    for size, kernel, padding in ((28, 5, 2), (28, 5, 0), (int(torch.randint(40, 60, (1,))), 7, 1), (11, 3, 4)):
+    for size, kernel, padding in ((28, 5, 2), (int(torch.randint(40, 60, (1,))), 8, 3), (11, 3, 4), (28, 5, 0)):
         got = attempt(answer, size, kernel, padding)
         right = size - kernel + 1 + 2 * padding
         slips = [
@@ -52,6 +52,8 @@ def size_after(answer: Callable) -> str:
             (right - 4 * padding, "The margin makes the image larger, not smaller: plus, not minus."),
             (right // 2, "That is the size after pooling as well. Asked is the convolution alone."),
             (right / 2, "That is the size after pooling as well. Asked is the convolution alone."),
+            (size - 5 + 1 + 2 * padding, "That is for a kernel of 5, the chapter's. Use `kernel`, whatever it is."),
+            (size, "That is the size of the image itself. How many places are there for the window?"),
             (right**2, "That is the number of places in the whole map. Asked is the length of one side."),
         ]  # fmt: skip
         if isinstance(got, list | tuple) and len(got) == 2:
@@ -68,6 +70,91 @@ def size_after(answer: Callable) -> str:
             hint="Make the image larger by the margin, then: size − kernel + 1.",
         )
     return "With a kernel of 5, a margin of 2 keeps the size: 28 stays 28."
+
+
+def softmax(answer: Callable) -> str:
+    """A function that turns logits into probabilities, image by image."""
+    logits = 2 * torch.randn(4, 6)
+    right = logits.softmax(dim=1)
+    powers = logits.exp()
+    slips = [
+        (logits.softmax(dim=0), "Each column adds up to 1: you divided by the sum over the images. One image's classes should add up to 1."),
+        (powers / powers.sum(), "All numbers together add up to 1. Each row should, by itself: one image's classes."),
+        (logits / logits.sum(dim=1, keepdim=True), "The exponential is missing: without it, negative logits give negative probabilities."),
+        (logits / logits.sum(), "The exponential is missing: without it, negative logits give negative probabilities."),
+        (logits.log_softmax(dim=1), "Those are the logarithms, log-softmax. Here the probabilities themselves are asked for."),
+        (powers, "Those are the exponentials. Divide each row by its sum, and they become shares of 1."),
+        (F.one_hot(logits.argmax(dim=1), 6), "That is a 1 for the winner and 0 for all others. Softmax leaves the others something, too."),
+        (logits.sigmoid(), "That is the sigmoid, which looks at each number by itself. Softmax divides by the sum over the classes, so that a row adds up to 1."),
+        (logits.argmax(dim=1), "That is the class of each image. Asked are the probabilities of all classes."),
+        (right[0], "That is the first image alone. Every row of the batch wants its own probabilities."),
+        (right.mean(dim=0), "The images melted into one. Every row of the batch wants its own probabilities."),
+        (right.T, "Rows and columns have changed places: (images, classes) goes in and (images, classes) should come out."),
+        (powers / powers.max(dim=1, keepdim=True).values, "You divided by the largest. Divide by the sum, and a row adds up to 1."),
+        (powers / powers.mean(dim=1, keepdim=True), "You divided by the mean. Divide by the sum, and a row adds up to 1."),
+    ]  # fmt: skip
+    compare(
+        attempt(answer, logits),
+        right,
+        "4 images, 6 classes",
+        slips,
+        hint="Exponential of each, divided by the sum of its row.",
+    )
+    compare(
+        attempt(answer, logits[:1]),
+        right[:1],
+        "a batch of one image",
+        hint="Keep the axis of the images, also where there is only one.",
+    )
+    try:
+        large = as_tensor(attempt(answer, logits + 1000))
+    except NotYet:  # plain Python raises an error where torch gives NaN
+        large = None
+    if large is None or not same(large, right, 1e-3):
+        return (
+            "Each row adds up to 1. (For logits of 1,000 yours would fail, since exp(1000) is too large for a float. "
+            "PyTorch subtracts each row's largest logit first, which changes nothing else.)"
+        )
+    return "Each row adds up to 1, and logits of 1,000 do no harm either."
+
+
+def nll(answer: Callable) -> str:
+    """A function that computes the loss from log-probabilities and labels."""
+    count, classes = 5, 7
+    labels = torch.tensor([2, 6, 2, 0, 4])[torch.randperm(count)]
+    while True:  # until no image gives its true class the most
+        log_probs = (2 * torch.randn(count, classes)).log_softmax(dim=1)
+        if (log_probs.argmax(dim=1) != labels).all() and log_probs.argmax(dim=1).unique().numel() > 1:
+            break
+    of_true = log_probs[torch.arange(count), labels]
+    right = -of_true.mean()
+    slips = [
+        (-right, "The minus sign is missing: logarithms of probabilities are negative, and a loss should be large when things are bad."),
+        (count * right, f"That is the sum over the {count} images. The mean doesn't depend on how large the batch is."),
+        (-count * right, "That is the sum, and without the minus sign. Take the mean, and turn it round."),
+        (-of_true, "That is one number for each image. The loss is their mean."),
+        (of_true, "That is one number for each image, and below zero. The loss is their mean, with a minus sign."),
+        (-log_probs.max(dim=1).values.mean(), "You took each image's largest log-probability, its own answer. The loss asks what the *true* class got: where do the labels come in?"),
+        (-log_probs[:, labels].mean(), "log_probs[:, labels] picks 5 columns for every image, 25 numbers. Each image needs its own column: pair row numbers with labels."),
+        (-of_true.unsqueeze(1), "That is one number for each image. The loss is their mean."),
+        (-log_probs.mean(), "That is the mean over all classes. Only what the true class got counts."),
+        (-of_true.exp().mean(), "You averaged the probabilities. The loss averages their logarithms, which are already there."),
+        (of_true.exp().mean(), "You averaged the probabilities. The loss averages their logarithms, which are already there."),
+        (-of_true.exp().mean().log(), "You averaged the probabilities and took the logarithm of that. The loss averages the logarithms, which are already there."),
+        (-right / classes, "You divided by the number of classes. A mean over images divides by the number of images."),
+        (count * right / classes, "You divided by the number of classes. A mean over images divides by the number of images."),
+    ]  # fmt: skip
+    hint = "Pick from each row the number in the column of its label; then the mean of these, then a minus sign."
+    returned = attempt(answer, log_probs, labels)
+    got = as_tensor(returned)
+    if got is not None and got.numel() == 1:
+        returned = got = got.reshape(())  # a tensor with one number in it will do
+    if got is not None and got.isnan().any():
+        raise NotYet(
+            "The result is NaN, the logarithm of a negative number. `log_probs` holds logarithms already, so no log again."
+        )
+    compare(returned, right, "5 images, 7 classes", slips, hint=hint)
+    return "The mean over the images of what their true classes got: the same number as PyTorch's F.nll_loss."
 
 
 def build_head(answer: Callable) -> str:
@@ -160,93 +247,6 @@ def _refuse_other_layers(head: nn.Module, maps: Tensor, features: int, hidden: i
         )
 
 
-def softmax(answer: Callable) -> str:
-    """A function that turns logits into probabilities, image by image."""
-    logits = 2 * torch.randn(4, 6)
-    right = logits.softmax(dim=1)
-    powers = logits.exp()
-    slips = [
-        (logits.softmax(dim=0), "Each column adds up to 1: you divided by the sum over the images. One image's classes should add up to 1."),
-        (powers / powers.sum(), "All numbers together add up to 1. Each row should, by itself: one image's classes."),
-        (logits / logits.sum(dim=1, keepdim=True), "The exponential is missing: without it, negative logits give negative probabilities."),
-        (logits / logits.sum(), "The exponential is missing: without it, negative logits give negative probabilities."),
-        (logits.log_softmax(dim=1), "Those are the logarithms, log-softmax. Here the probabilities themselves are asked for."),
-        (powers, "Those are the exponentials. Divide each row by its sum, and they become shares of 1."),
-        (F.one_hot(logits.argmax(dim=1), 6), "That is a 1 for the winner and 0 for all others. Softmax leaves the others something, too."),
-        (logits.sigmoid(), "That is the sigmoid, which looks at each number by itself. Softmax divides by the sum over the classes, so that a row adds up to 1."),
-        (logits.argmax(dim=1), "That is the class of each image. Asked are the probabilities of all classes."),
-        (right[0], "That is the first image alone. Every row of the batch wants its own probabilities."),
-        (right.mean(dim=0), "The images melted into one. Every row of the batch wants its own probabilities."),
-        (right.T, "Rows and columns have changed places: (images, classes) goes in and (images, classes) should come out."),
-        (powers / powers.max(dim=1, keepdim=True).values, "You divided by the largest. Divide by the sum, and a row adds up to 1."),
-        (powers / powers.mean(dim=1, keepdim=True), "You divided by the mean. Divide by the sum, and a row adds up to 1."),
-    ]  # fmt: skip
-    compare(
-        attempt(answer, logits),
-        right,
-        "4 images, 6 classes",
-        slips,
-        hint="Exponential of each, divided by the sum of its row.",
-    )
-    compare(
-        attempt(answer, logits[:1]),
-        right[:1],
-        "a batch of one image",
-        hint="Keep the axis of the images, also where there is only one.",
-    )
-    try:
-        large = as_tensor(attempt(answer, logits + 1000))
-    except NotYet:  # plain Python raises an error where torch gives NaN
-        large = None
-    if large is None or not same(large, right, 1e-3):
-        return (
-            "Each row adds up to 1. (For logits of 1,000 yours would fail, since exp(1000) is too large for a float. "
-            "PyTorch subtracts each row's largest logit first, which changes nothing else.)"
-        )
-    return "Each row adds up to 1, and logits of 1,000 do no harm either."
-
-
-def nll(answer: Callable) -> str:
-    """A function that computes the loss from log-probabilities and labels."""
-    count, classes = 5, 7
-    labels = torch.tensor([2, 6, 2, 0, 4])[torch.randperm(count)]
-    while True:  # until no image gives its true class the most
-        log_probs = (2 * torch.randn(count, classes)).log_softmax(dim=1)
-        if (log_probs.argmax(dim=1) != labels).all() and log_probs.argmax(dim=1).unique().numel() > 1:
-            break
-    of_true = log_probs[torch.arange(count), labels]
-    right = -of_true.mean()
-    slips = [
-        (-right, "The minus sign is missing: logarithms of probabilities are negative, and a loss should be large when things are bad."),
-        (count * right, f"That is the sum over the {count} images. The mean doesn't depend on how large the batch is."),
-        (-count * right, "That is the sum, and without the minus sign. Take the mean, and turn it round."),
-        (-of_true, "That is one number for each image. The loss is their mean."),
-        (of_true, "That is one number for each image, and below zero. The loss is their mean, with a minus sign."),
-        (-log_probs.max(dim=1).values.mean(), "You took each image's largest log-probability, its own answer. The loss asks what the *true* class got: where do the labels come in?"),
-        (-log_probs[:, labels].mean(), "log_probs[:, labels] picks 5 columns for every image, 25 numbers. Each image needs its own column: pair row numbers with labels."),
-        (-of_true.unsqueeze(1), "That is one number for each image. The loss is their mean."),
-        (-log_probs.mean(), "That is the mean over all classes. Only what the true class got counts."),
-        (-of_true.exp().mean(), "You averaged the probabilities. The loss averages their logarithms, which are already there."),
-        (of_true.exp().mean(), "You averaged the probabilities. The loss averages their logarithms, which are already there."),
-        (-of_true.exp().mean().log(), "You averaged the probabilities and took the logarithm of that. The loss averages the logarithms, which are already there."),
-        (-right / classes, "You divided by the number of classes. A mean over images divides by the number of images."),
-        (count * right / classes, "You divided by the number of classes. A mean over images divides by the number of images."),
-    ]  # fmt: skip
-    hint = (
-        "Pick from each row the number of its label; then mean, then minus. They are logarithms already: no log again."
-    )
-    returned = attempt(answer, log_probs, labels)
-    got = as_tensor(returned)
-    if got is not None and got.numel() == 1:
-        returned = got = got.reshape(())  # a tensor with one number in it will do
-    if got is not None and got.isnan().any():
-        raise NotYet(
-            "The result is NaN, the logarithm of a negative number. `log_probs` holds logarithms already, so no log again."
-        )
-    compare(returned, right, "5 images, 7 classes", slips, hint=hint)
-    return f"The mean over the images; for the random numbers of this check it is {right:.3f}."
-
-
 def random_labels(answer: float) -> str:
     """A number: the share of random labels that a network learns by heart."""
     share = as_tensor(answer)
@@ -279,8 +279,8 @@ def random_labels(answer: float) -> str:
 CHECKS: dict[str, Callable] = {
     "2.1": colours,
     "2.2": size_after,
-    "2.3": build_head,
-    "2.4": softmax,
-    "2.5": nll,
+    "2.3": softmax,
+    "2.4": nll,
+    "2.5": build_head,
     "2.6": random_labels,
 }

@@ -25,20 +25,27 @@ def price_of_a_digit(answer: object) -> str:
         (10_000 * 10**0.5, "You took a root of the factor. Here the other way round: which number has the root 10?"),
     ]
     hint = "n stands under the root. By what must n be multiplied, so that its root becomes ten times as large?"
+    if isinstance(answer, tuple):
+        raise NotYet(
+            f"Python reads commas as a list of numbers, {describe(answer)}. Write the number without them, or with _ in their place."
+        )
     got = as_tensor(answer)
     if got is None or got.numel() != 1:
         raise NotYet(f"I expected one number and got {describe(answer)}. {hint}")
     if not math.isclose(float(got), 1e6, rel_tol=1e-4):  # the right number is not told: it would be the solution
         known = (words for value, words in slips if math.isclose(float(got), value, rel_tol=1e-4))
-        raise NotYet(f"With {describe(answer)} images, the standard error is not a tenth. {next(known, hint)}")
+        shown = answer if isinstance(answer, str) else f"{float(got):,.10g}"
+        raise NotYet(f"With {shown} images, the standard error is not a tenth. {next(known, hint)}")
     return "A hundred times as many images, for one more digit that can be trusted."
 
 
 def images_needed(answer: Callable) -> str:
     """A function that tells how many test images a standard error takes."""
-    accuracy, error = between(860, 891) / 1000, between(400, 801) / 100_000
-    spread, one = accuracy * (1 - accuracy), 1 / error**2
-    expected = spread * one
+    expected = 0.0
+    while not 0.2 < expected % 1 < 0.8:  # so that rounding up, down and not at all are three numbers
+        accuracy, error = between(860, 891) / 1000, between(400, 801) / 100_000
+        spread, one = accuracy * (1 - accuracy), 1 / error**2
+        expected = spread * one
     rounded_up = math.ceil(expected)
     per_cent = "Per cent and shares got mixed: here 0.9 means 90 %, and 0.005 half a point. Both lie between 0 and 1."
     reach = "There is a 1.96 in it. That belongs to the 95 % interval, which reaches 1.96 standard errors to each side. Here one standard error is asked for."  # fmt: skip
@@ -66,9 +73,13 @@ def images_needed(answer: Callable) -> str:
     if number is None or number.numel() != 1:
         raise NotYet(f"For {about}, I expected one number and got {describe(got)}.")
     number = float(number)
-    if abs(number - rounded_up) <= 1:
+    if abs(number - rounded_up) < 0.05:
         return "Half the error costs four times the images: that is the square."
-    different = f"For {about}, I expected {rounded_up} images and got {describe(number)}."
+    different = f"For {about}, I expected {rounded_up} images and got {number:.10g}."
+    if abs(number - expected) < 0.05:
+        raise NotYet(f"{different} Nearly: there is no part of an image. Round up at the end.")
+    if abs(number - math.floor(expected)) < 0.05:
+        raise NotYet(f"{different} Nearly: rounded down, the images are too few by a part of one. Round up.")
     if number < 0:
         raise NotYet(f"{different} Less than none? Both are shares: accuracy is at most 1, so 1 − p is no minus.")
     if number <= 1:
@@ -106,9 +117,10 @@ def recall_precision_f1(answer: Callable) -> str:
         ([precision, recall, f1], "Recall and precision have changed places. Recall divides by the true ones, precision by the called ones, and recall comes first."),
         ([precision, recall, mean], "Recall and precision have changed places, and F1 is not their harmonic mean yet."),
         ([recall, precision, mean], f1_words + plain),
+        ([recall, precision, 2 * precision * recall / precision + recall], f1_words + "The sum below the line needs brackets: a / (b + c)."),
         ([recall, precision, f1 / 2], f1_words + "Is the 2 missing in front?"),
         ([recall, precision, precision * recall], f1_words + "That is their product, and something is still to be divided by."),
-        ([recall, precision, 2 * precision * recall], f1_words + "2 · precision · recall still has to be divided."),
+        ([recall, precision, 2 * precision * recall], f1_words + "2 · precision · recall has to be divided by their sum, which is less than 1: `max(1, …)` would undo that."),
         ([recall, precision, (precision * recall) ** 0.5], f1_words + "That is the geometric mean; F1 is the harmonic one."),
         ([recall, precision, accuracy], f1_words + "That is the accuracy, which counts all classes."),
         (100 * right, "Those are per cent. Shares lie between 0 and 1."),
@@ -179,7 +191,7 @@ def confusion(answer: Callable) -> str:
     predicted[-9:], labels[-9:] = 1, 0  # t is read as t, t + 1 or t + 2: never symmetric, and some pairs come often
     right = _count(predicted, labels, classes)
     about, totals = f"{len(labels)} images of {classes} classes", right.sum(dim=1, keepdim=True)
-    once = "Each pair was counted once. `matrix[labels, predicted] += 1` reads, adds and writes back once, however often a pair is in the list. Go through the images in a loop, use bincount, or index_put_ with accumulate=True."  # fmt: skip
+    once = "Each pair was counted once, however often it occurs. In a loop over the images, add 1 instead of writing 1. `matrix[labels, predicted] += 1` without a loop reads, adds and writes back once for all."  # fmt: skip
     turned = "That is the matrix on its side: rows should be the true classes, columns the predicted ones."
     shares = "Those are shares or per cent. The counts themselves are asked for."
     padded = torch.nn.functional.pad(right, (0, 10 - classes, 0, 10 - classes))
@@ -308,7 +320,7 @@ def handed_on(answer: Callable) -> str:
     if both.isnan().any() or both.isinf().any():
         raise NotYet(f"The usual case is right. For {about}, NaN came out, which is what 0 / 0 gives. {wanted}")
     compare(both, [share, 0.0], f"{about} (share of images, share of mistakes)", hint=wanted)
-    return "What it costs, and what it catches: now a threshold can be weighed."
+    return "What it costs, and what it catches: so a threshold is weighed, by the validation images."
 
 
 def _two_numbers(got: object, about: str) -> Tensor:

@@ -65,19 +65,19 @@ RIGHT = {
         lambda size, kernel, padding: (size + 2 * padding - kernel) / 1 + 1,
         lambda size, kernel, padding: len(range(size + 2 * padding - kernel + 1)),
     ],
-    "2.4": [
+    "2.3": [
         lambda logits: logits.softmax(dim=1),
         lambda logits: logits.exp() / logits.exp().sum(dim=1, keepdim=True),
         lambda logits: F.log_softmax(logits, dim=-1).exp(),
         softmax_in_a_loop,
     ],
-    "2.5": [
+    "2.4": [
         F.nll_loss,
         lambda log_probs, labels: -log_probs[range(len(labels)), labels].mean(),
         lambda log_probs, labels: -log_probs.gather(1, labels.unsqueeze(1)).sum() / len(labels),
         nll_in_a_loop,
     ],
-    "2.3": [Head, head(), head(middle=(nn.ReLU(), nn.Dropout(0.5)))],
+    "2.5": [Head, head(), head(middle=(nn.ReLU(), nn.Dropout(0.5)))],
     "2.6": [1.0, 63 / 64, torch.tensor(1.0), 1],
 }
 
@@ -101,8 +101,10 @@ WRONG = {
         (lambda size, kernel, padding: (size - kernel + 1 + 2 * padding) // 2, "after pooling"),
         (lambda size, kernel, padding: (size - kernel + 1 + 2 * padding) ** 2, "one side"),
         (size_not_returned, "returns nothing"),
+        (lambda size, kernel, padding: size - 4 + 2 * padding, "a kernel of 5"),
+        (lambda size, kernel, padding: size, "the image itself"),
     ],
-    "2.4": [
+    "2.3": [
         (lambda logits: logits.softmax(dim=0), "Each column adds up to 1"),
         (lambda logits: logits.exp() / logits.exp().sum(), "All numbers together"),
         (lambda logits: logits / logits.sum(dim=1, keepdim=True), "exponential is missing"),
@@ -117,7 +119,7 @@ WRONG = {
         (lambda logits: logits[0].softmax(dim=0), "first image alone"),
         (lambda logits: logits.exp() / logits.exp().sum(dim=1), "Two tensors of different lengths met"),
     ],
-    "2.5": [
+    "2.4": [
         (lambda log_probs, labels: F.nll_loss(log_probs, labels, reduction="sum"), "sum over the 5 images"),
         (lambda log_probs, labels: -F.nll_loss(log_probs, labels), "minus sign is missing"),
         (lambda log_probs, labels: -log_probs.max(dim=1).values.mean(), "what the *true* class got"),
@@ -128,11 +130,12 @@ WRONG = {
         (lambda log_probs, labels: F.nll_loss(log_probs.log(), labels), "no log again"),
         (lambda log_probs, labels: -log_probs[range(len(labels)), labels].sum() / log_probs.shape[1], "number of classes"),
     ],
-    "2.3": [
+    "2.5": [
         (head(nn.ReLU()), "ReLU after the last layer"),
         (head(nn.Softmax(dim=1)), "softmax at the end"),
         (head(nn.LogSoftmax(dim=1)), "log-softmax at the end"),
         (head(middle=()), "stands no ReLU"),
+        (head(middle=(torch.relu,)), "made with brackets"),
         (head(first=()), "Is `Flatten` missing?"),
         (head(nn.LogSoftmax(dim=0)), "adds up the images"),
         (head(nn.Sigmoid()), "sigmoid at the end"),

@@ -175,8 +175,7 @@ RIGHT = {
     "4.1": [1_000_000, 1e6, torch.tensor(10_000 * 10**2)],
     "4.2": [
         lambda accuracy, error: math.ceil(accuracy * (1 - accuracy) / error**2),
-        lambda accuracy, error: (math.sqrt(accuracy * (1 - accuracy)) / error) ** 2,
-        lambda accuracy, error: round(accuracy * (1 - accuracy) / error / error),
+        lambda accuracy, error: math.ceil((math.sqrt(accuracy * (1 - accuracy)) / error) ** 2),
         lambda accuracy, error: torch.tensor((accuracy - accuracy**2) / error**2).ceil().int(),
         lambda accuracy, error: accuracy * (1 - accuracy) // error**2 + 1,
         needed_by_trying,
@@ -205,9 +204,13 @@ WRONG = {
         (31_623, "the other way round"),
         (10_000, "as it is"),
         ("a million", "n stands under the root"),
+        ((1, 0, 0), "commas"),
     ],
     "4.2": [
         (lambda accuracy, error: math.ceil(accuracy * (1 - accuracy) / error), "both sides are squared"),
+        (lambda accuracy, error: (math.sqrt(accuracy * (1 - accuracy)) / error) ** 2, "no part of an image"),
+        (lambda accuracy, error: int(accuracy * (1 - accuracy) / error**2), "rounded down"),
+        (lambda accuracy, error: accuracy * (1 - accuracy) / error ^ 2, "is written **"),
         (lambda accuracy, error: accuracy / error**2, "where is 1 − p?"),
         (lambda accuracy, error: accuracy * accuracy / error**2, "p · p"),
         (lambda accuracy, error: (1 - accuracy) / error**2, "where is p?"),
