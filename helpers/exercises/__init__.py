@@ -1,6 +1,7 @@
 """Exercises that check themselves: `exercises.check("1.2", ink_share)` says what is right, or what to do next."""
 
 import random
+import textwrap
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ def check(number: str, answer: object, **context: object) -> None:
     if number not in CHECKS:
         raise ValueError(f"exercise: unknown exercise {number!r}; choose one of {', '.join(CHECKS)}")
     if is_stub(answer):
-        print(f"Exercise {number}: not attempted yet.")
+        say(f"Exercise {number}: not attempted yet.")
         return
     python, numpy = random.getstate(), np.random.get_state()
     try:
@@ -34,11 +35,16 @@ def check(number: str, answer: object, **context: object) -> None:
             torch.seed()
             praise = CHECKS[number](answer, **context)
     except NotYet as reason:
-        print(f"Exercise {number}: not yet. {reason}")
+        say(f"Exercise {number}: not yet. {reason}")
         progress.note(number, passed=False)
     else:
-        print(f"Exercise {number}: right. {praise}")
+        say(f"Exercise {number}: right. {praise}")
         progress.note(number, passed=True)
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+def say(text: str) -> None:
+    """Print a text in lines of at most 100 characters: JupyterLab would break a longer one within a word."""
+    print(textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False))

@@ -46,7 +46,7 @@ def note(number: str, passed: bool) -> None:
     path = file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(path.name + ".lock"), timeout=10):  # two chapters may be open at once
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=10):  # two chapters may be open at once
             exercises = load()
             entry = exercises.setdefault(number, {"attempts": 0, "solved": None})
             if not entry["solved"]:
