@@ -5,12 +5,14 @@ import math
 import re
 import shlex
 
+import nbformat
 import pandas as pd
 import pytest
 
 from helpers import paths, records
 from helpers.__main__ import build_parser
 from helpers.course import readme, sweep_tables
+from helpers.course.chapters import all_chapters
 from helpers.course.grid import parse_grid
 
 TEXT = readme.README.read_text(encoding="utf-8")
@@ -100,3 +102,22 @@ def test_every_file_the_readme_names_in_code_exists() -> None:
     assert named
     for name in named:
         assert (paths.ROOT / name).exists(), name
+
+
+def test_the_minutes_of_the_chapters_are_those_that_the_chapters_tell() -> None:
+    rows = re.findall(r"\(notebooks/(\S+)\.ipynb\) \|.*\| (\d+) \| (\d+) \|$", TEXT, flags=re.MULTILINE)
+    assert [stem for stem, _, _ in rows] == [chapter.stem for chapter in all_chapters()]
+    for stem, minutes, of_exercises in rows:
+        title = nbformat.read(paths.ROOT / "notebooks" / f"{stem}.ipynb", as_version=4).cells[0].source
+        told = re.search(r"\*\*Time:\*\* (\d+) minutes.*?(\d+) for the exercises", title)
+        assert (minutes, of_exercises) == told.groups(), stem
+
+
+def test_every_command_and_link_of_the_teachers_page_exists() -> None:
+    text = readme.TEACHING.read_text(encoding="utf-8")
+    commands = re.findall(r"python -m helpers (\w+)", text)
+    assert {"handouts", "progress", "data", "run"} <= set(commands)
+    known = build_parser().format_help()
+    assert [command for command in commands if command not in known] == []
+    local = [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
+    assert [target for target in local if not (readme.TEACHING.parent / target).exists()] == []
