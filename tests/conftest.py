@@ -13,6 +13,23 @@ from torch.utils.data import TensorDataset
 
 from helpers import data, download, paths
 
+# Two processes take one file after the other: a long one begun last would leave the other process with nothing to do.
+LONG_FILES_FIRST = (
+    "test_reruns",
+    "test_chapters",
+    "test_sweep",
+    "test_sweep_cluster",
+    "test_other_data",
+    "test_handouts",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files, not the tests in them."""
+    ranks = {name: rank for rank, name in enumerate(LONG_FILES_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
 HAS_MNIST = all(
     (paths.ROOT / "data" / "MNIST" / "raw" / archive.name).is_file() for archive in download.archives("mnist")
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from helpers import paths
@@ -120,6 +121,20 @@ def test_weights_and_figures_lie_in_the_run_folder(series: Run) -> None:
     of_this_run, of_the_recorded = ["confusion_matrix_digits"], ["seeds", "sweep_grid", "test_of_two_settings"]
     assert [picture.stem for picture in pictures] == of_this_run + of_the_recorded
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_the_sweep_in_chapter_5_trained_chapter_3_for_real(series: Run) -> None:
+    results = pd.read_csv(series.out / "short_sweep" / "results.csv")
+    assert results[["learning_rate", "seed", "epochs", "dataset", "status"]].values.tolist() == [
+        [rate, seed, 5, "digits", "done"] for rate in (0.0003, 0.003) for seed in (0, 1)
+    ]
+    assert (results.groupby("learning_rate")["val_accuracy"].mean().diff().dropna() > 0).all()
+    for _, run in results.iterrows():
+        folder = series.out / "short_sweep" / "runs" / run["run"]
+        story = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        assert [entry["epoch"] for entry in story["results"]["history"]] == [1, 2, 3, 4, 5]
+        assert story["results"]["history"][-1]["val_loss"] == pytest.approx(run["val_loss"])
+        assert (folder / "weights.pt").is_file()
 
 
 def test_nothing_is_written_into_the_course(series: Run) -> None:

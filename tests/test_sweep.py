@@ -3,12 +3,10 @@
 The runs are real ones, of the chapter in `tiny_chapter.py`: processes and kernels, but no training.
 """
 
-import json
 import os
 import signal
 import statistics
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -423,28 +421,3 @@ def test_a_notebook_may_sweep(tiny: Tiny, tmp_path: Path) -> None:  # noqa: F811
     said = "".join(output.get("text", "") for output in notebook.cells[0].outputs if output.get("name") == "stdout")
     assert said.splitlines()[-1] == "['done']"
     assert read(tmp_path / "out")["val_accuracy"].tolist() == pytest.approx([0.6])
-
-
-def test_the_command_trains_for_real(tmp_path: Path) -> None:
-    words = ["sweep", "03", "-p", "dataset", "digits", "-p", "epochs", "1", "--seeds", "1", "--out", "out"]
-    done = subprocess.run(
-        [sys.executable, "-m", "helpers", *words],
-        cwd=tmp_path,
-        env=tiny_chapter.environment(),
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    results = read(tmp_path / "out")
-    assert results[["dataset", "epochs", "seed", "val_size", "status"]].values.tolist() == [
-        ["digits", 1, 0, "None", "done"]
-    ]
-    assert (results["val_accuracy"] > 0.3).all()
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("1/1  seed=0_")
-    assert "| runs | failed |" in done.stdout
-    assert lines[-1] == "1 of 1 runs done; tables and runs lie in out"
-    story = json.loads(next((tmp_path / "out" / "runs").glob("seed=0_*/run.json")).read_text(encoding="utf-8"))
-    assert story["results"]["history"][0]["val_loss"] == pytest.approx(results["val_loss"][0])
-    assert (tmp_path / "out" / "runs" / story["name"] / "weights.pt").is_file()
