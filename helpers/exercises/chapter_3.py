@@ -77,6 +77,8 @@ ELSEWHERE = "Your function took no batch from `batches`: does it read a name of 
 
 def loss_change(answer: float) -> str:
     """A number: how the loss changes when one parameter is raised."""
+    if isinstance(answer, str):
+        raise NotYet(f"I expected a number and got a text, {describe(answer)}. Write it without quotes.")
     found = as_tensor(answer)
     slips = [
         (0.006, "The size is right. A slope below zero means: raise the parameter, and the loss falls. So which sign?"),
@@ -141,7 +143,7 @@ def sgd_step(answer: Callable) -> str:
     ]  # fmt: skip
     if same(after, before):
         raise NotYet(
-            "The model's parameters are as they were. `p = p - …` makes a new tensor and leaves the old one alone: "
+            "The model's parameters are as they were. Was another model changed, or `.grad` itself? Or: `p = p - …` makes a new tensor and leaves the old one alone: "
             "change the one that the model holds, in place."
         )
     compare(after, downhill, f"learning_rate={rate:.3f}, all parameters in one row", slips, hint="New is old minus learning rate times slope.")  # fmt: skip
@@ -309,7 +311,7 @@ def accuracy(answer: Callable) -> str:
     model.register_forward_hook(lambda *given: silent.append(not torch.is_grad_enabled()))
     got = run_on(answer, model, batches, batches=batches)
     found, about = as_tensor(got), f"{COUNT} images in batches of {', '.join(map(str, SIZES))}"
-    hint = "Count the images that are read rightly, in all batches, and divide by how many images there are."
+    hint = "One class for each image, argmax(dim=1); count those that are right, in all batches; divide by how many images there are."
     try:
         compare(got, right, about, slips, hint=hint)
     except NotYet as reason:
@@ -352,7 +354,7 @@ def _accuracy_slips(hits: Tensor, shares: Tensor, dropped: Tensor, worst: Tensor
         (shares[0], of_first),
         (shares[0] * SIZES[0] / COUNT, of_first),
         (worst.float().mean(), "That is the share of images whose *least* probable class is the right one. The network's answer is the largest."),
-        (0.0, "Nothing was counted as right. Are class numbers compared with class numbers (argmax)? And `//` drops all behind the point."),
+        (0.0, "Nothing was counted as right. Does argmax have its dim=1, so that there is one class for each image? And `//` drops all behind the point."),
     ]  # fmt: skip
 
 

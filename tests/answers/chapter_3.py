@@ -248,7 +248,7 @@ WRONG = {
         (-0.003, "a step of 0.1"),
         (-0.06, "the point is not"),
         (-0.0006, "the point is not"),
-        ("-0.006", "Which two numbers go together"),
+        ("-0.006", "without quotes"),
         (1.0, "Which two numbers go together"),
     ],
     "3.2": [
