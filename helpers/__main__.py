@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from helpers.course.browsers import PAPERS
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Reports a wrong call in one line, without the usage in front; reads -1e-3 as a number, not as an option."""
@@ -60,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     handouts.add_argument("--source", type=Path, default=None, metavar="DIR", help="chapters that `run` left in DIR")
     handouts.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
-    handouts.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
+    handouts.add_argument("--paper", choices=PAPERS, default=PAPERS[0], help="of the PDFs; default: A4")
 
     commands.add_parser("record", help="run the sweeps on MNIST that results/ and the README quote; about an hour")
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from helpers import exercises
+from helpers.__main__ import main
 from helpers.course import chapters
 from helpers.exercises import overview, progress
 
@@ -199,6 +200,22 @@ def test_a_file_that_cannot_be_written_costs_a_line_and_no_more(
     assert lines[0].startswith("Exercise 1.5: right.")
     assert "can't be written" in lines[1]
     assert "MNIST_COURSE_PROGRESS" in lines[1]
+
+
+def test_a_file_that_cannot_be_opened_costs_a_line_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "a_folder").mkdir()
+    monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "a_folder"))
+    monkeypatch.setattr(overview, "display", lambda html: None)
+    exercises.card(1)
+    exercises.check("1.5", (469, 96))
+    lines = capsys.readouterr().out.splitlines()
+    assert "can't be opened" in lines[0]
+    assert lines[1].startswith("Exercise 1.5: right.")
+    assert "can't be written" in lines[-1]
+    assert main(["progress"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_card_shows_what_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:

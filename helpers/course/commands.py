@@ -68,12 +68,15 @@ def progress(options: Namespace) -> int:
     """Show which exercises are solved on this computer; write that as JSON; or forget it."""
     if options.reset and options.export:
         raise ValueError("progress: --export and --reset are given together; export first, then reset")
-    if options.reset:
-        print(overview.reset())
-        return 0
-    print(overview.table())
-    if options.export:
-        print(f"written to {overview.export(options.export)}")
+    try:
+        if options.reset:
+            print(overview.reset())
+            return 0
+        print(overview.table())
+        if options.export:
+            print(f"written to {overview.export(options.export)}")
+    except OSError as error:
+        raise ValueError(f"progress: '{error.filename}' can't be used ({error.strerror})") from None
     return 0
 
 

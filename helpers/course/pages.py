@@ -19,21 +19,19 @@ MATHEMATICS = re.compile(r"\$\$(?P<display>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
 KEPT_AS_IT_IS = ("code", "pre", "script", "style")  # what stands in them is no mathematics and no prose
 
 
-def page(notebook: NotebookNode, kind: str, beside: Collection[str] = (), language: str = "en") -> str:
+def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str:
     """Return a notebook as a page of HTML that holds all it needs: styles, pictures, mathematics.
 
     Args:
         notebook: a copy from `copies`.
         kind: for whom, `student` or `instructor`.
         beside: file stems of the pages that will lie beside this one; links to other chapters become plain words.
-        language: of the prose, as HTML names it.
     """
     title = re.search(r"^# (.+)$", "\n".join(cell.source for cell in notebook.cells), flags=re.MULTILINE)[1]
     resources = {
         "title": title,
         "kind": kind,
         "footer": _css_string(title if kind == "student" else f"{title} · {kind}'s copy"),
-        "language": language,
         "style": (TEMPLATES / "handout" / "handout.css").read_text(encoding="utf-8"),
         "colours": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
         "lines": _lines_to_write_on,

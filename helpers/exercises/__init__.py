@@ -29,7 +29,7 @@ def check(number: str, answer: object, **context: object) -> None:
     if is_stub(answer):
         say(f"Exercise {number}: not attempted yet.")
         return
-    python, numpy = random.getstate(), np.random.get_state()
+    states = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng():  # a check draws fresh inputs; the chapter's random numbers must not notice
             torch.seed()
@@ -41,8 +41,8 @@ def check(number: str, answer: object, **context: object) -> None:
         say(f"Exercise {number}: right. {praise}")
         progress.note(number, passed=True)
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
 def say(text: str) -> None:

@@ -185,15 +185,3 @@ def describe(value: object) -> str:
         return f"{value:.4g}"
     text = f"a {type(value).__name__}" if callable(value) else " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def pick(got: object, slips: dict[object, str], otherwise: str) -> None:
-    """Refuse a value that is none of the right ones, with the words for it if it is a known slip.
-
-    Raises:
-        NotYet: always.
-    """
-    for value, words in slips.items():
-        if got == value:
-            raise NotYet(words)
-    raise NotYet(otherwise)

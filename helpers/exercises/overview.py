@@ -38,8 +38,7 @@ def card(chapter: int) -> None:
 
 def table() -> str:
     """Return a table of all exercises for the terminal."""
-    entries = progress.load()
-    solved = {number for number, entry in entries.items() if entry["solved"]}
+    entries, solved = progress.load(), progress.solved()
     chapters = dict.fromkeys(int(number.partition(".")[0]) for number in CHECKS)
     lines = []
     for chapter in chapters:

@@ -34,8 +34,12 @@ def load() -> dict[str, dict]:
 
 
 def solved() -> set[str]:
-    """Return the numbers of the exercises that were solved."""
-    return {number for number, entry in load().items() if entry["solved"]}
+    """Return the numbers of the exercises that were solved; none, and a line why, where the file can't be opened."""
+    try:
+        return {number for number, entry in load().items() if entry["solved"]}
+    except OSError as error:
+        print(f"progress: {paths.shown(file())} can't be opened ({error.strerror}); see MNIST_COURSE_PROGRESS")
+        return set()
 
 
 def note(number: str, passed: bool) -> None:
