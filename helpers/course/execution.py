@@ -3,19 +3,21 @@
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from helpers import paths, records
 from helpers.course.chapters import all_chapters, parameter_names
 
 # ipykernel 7 warns at every start that its messages on this machine are not encrypted; its errors still show.
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]
-START_ATTEMPTS = 3  # kernels that start at the same moment can be given the same port, and then one of them dies
+START_ATTEMPTS = 3  # where kernels listen at ports, two that start at the same moment can be given the same one
 START_TIMEOUT = 300  # seconds; a machine that starts dozens of kernels at once is slow
 
 
@@ -85,17 +87,19 @@ def execute(chapter: Path, values: dict[str, object], out: Path, progress: bool 
     started: list[bool] = []
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
-            papermill.execute_notebook(
-                chapter,
-                executed,
-                parameters={name: value for name, value in values.items() if name in known},
-                kernel_name="python3",
-                cwd=chapter.parent,
-                extra_arguments=KERNEL_ARGUMENTS,
-                progress_bar={"desc": chapter.stem} if progress else False,
-                start_timeout=START_TIMEOUT,
-                on_notebook_start=lambda **_: started.append(True),
-            )
+            with kernel_sockets() as config:
+                papermill.execute_notebook(
+                    chapter,
+                    executed,
+                    parameters={name: value for name, value in values.items() if name in known},
+                    kernel_name="python3",
+                    cwd=chapter.parent,
+                    extra_arguments=KERNEL_ARGUMENTS,
+                    progress_bar={"desc": chapter.stem} if progress else False,
+                    start_timeout=START_TIMEOUT,
+                    on_notebook_start=lambda **_: started.append(True),
+                    config=config,
+                )
             return
         except PapermillExecutionError as error:
             reason = f"cell {error.exec_count} failed with {error.ename}: {first_line(error.evalue)}"
@@ -108,6 +112,20 @@ def execute(chapter: Path, values: dict[str, object], out: Path, progress: bool 
                 raise
             if attempt == START_ATTEMPTS:
                 raise ChapterError(f"{chapter.stem}: its kernel did not start, {attempt} times") from None
+
+
+@contextmanager
+def kernel_sockets() -> Iterator[Config]:
+    """Yield where a kernel should listen: at sockets in a folder of its own.
+
+    By default it listens at five free ports. They are chosen before it starts, and something else may take one in the
+    meantime. Among kernels that start together that happens, and not each of them dies of it: some stay, and are deaf.
+    """
+    if os.name == "nt":  # where kernels can't listen at files
+        yield Config()
+        return
+    with tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True) as folder:
+        yield Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/socket"}})
 
 
 def first_line(text: str) -> str:
