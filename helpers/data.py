@@ -1,6 +1,7 @@
 """Get a data set, split it, normalise it, batch it: images stay in memory as tensors."""
 
 import gzip
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,13 +165,20 @@ def normalise(images: Tensor, mean: float, std: float) -> Tensor:
     return images.unsqueeze(1).float().div_(255).sub_(mean).div_(std)
 
 
-def make_batches(dataset: TensorDataset, batch_size: int, shuffle: bool = False, seed: int = 0) -> DataLoader:
+def make_batches(
+    dataset: TensorDataset,
+    batch_size: int,
+    shuffle: bool = False,
+    seed: int = 0,
+    augment: Callable[[Tensor], Tensor] | None = None,
+) -> DataLoader:
     """Return a loader that takes each batch from memory in one index operation.
 
     Args:
-        dataset: tensors whose first axis is the image.
+        dataset: tensors whose first axis is the image; images first, then labels.
         batch_size: images a batch; the last batch holds what is left.
         shuffle: draw a new order every epoch; `seed` fixes the orders.
+        augment: changes the images of each batch when it is taken.
     """
     if shuffle:
         sampler = RandomSampler(dataset, generator=torch.Generator().manual_seed(seed))
@@ -180,6 +188,7 @@ def make_batches(dataset: TensorDataset, batch_size: int, shuffle: bool = False,
         dataset,
         sampler=BatchSampler(sampler, batch_size, drop_last=False),
         batch_size=None,
+        collate_fn=None if augment is None else lambda batch: (augment(batch[0]), batch[1]),
         # A loader draws one number at the start of each pass. Drawn from PyTorch's global generator, it would change
         # the dropout that follows, and a loop inside tqdm, which starts a pass more, would train another network.
         generator=torch.Generator(),

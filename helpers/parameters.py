@@ -6,6 +6,17 @@ from dataclasses import dataclass
 
 DATASETS = ("auto", "mnist", "fashion", "kmnist", "qmnist", "digits")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LADDER = ("course", "one_cycle", "less_dropout", "augmented", "best")  # in `helpers.recipes`, from the first step up
+BESIDES = (  # the best recipe with one thing changed
+    "constant_rate",
+    "longer_steps",
+    "larger_batches",
+    "no_decay",
+    "old_dropout",
+    "no_augmentation",
+    "more_augmentation",
+)
+RECIPES = (*LADDER, *BESIDES, "small_network", "large_network")
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ def _bool(text: str) -> bool:
     return text.lower() == "true"
 
 
+_TRUE_OR_FALSE = Rule("True or False", _bool, lambda value: isinstance(value, bool))
 _PATH = Rule("a folder's name", str, lambda value: isinstance(value, str) and value.strip() != "")
 
 RULES: dict[str, Rule] = {
@@ -53,12 +65,14 @@ RULES: dict[str, Rule] = {
     "run_dir": _PATH,
     "images_dir": _PATH,
     "device": _one_of(DEVICES),
+    "recipe": _one_of(RECIPES),
     "seed": _whole_number(0),
     "seeds": _whole_number(2),
     "epochs": _whole_number(1),
     "short_epochs": _whole_number(1),
     "batch_size": _whole_number(1),
-    "resume": Rule("True or False", _bool, lambda value: isinstance(value, bool)),
+    "resume": _TRUE_OR_FALSE,
+    "open_test_set": _TRUE_OR_FALSE,
     "val_size": Rule(
         "a whole number of at least 1, or None for one image in six",
         _none_or_int,

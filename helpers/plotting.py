@@ -174,6 +174,16 @@ def loss_curve(losses: Sequence[float], title: str, expected: float | None = Non
     return figure
 
 
+def learning_rates(rates: Sequence[float], title: str, steps_an_epoch: int) -> Figure:
+    """Draw the learning rate of every step, over the epochs."""
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(np.arange(len(rates)) / steps_an_epoch, rates, color=BLUE)
+    axes.set(title=title, xlabel="epochs", ylabel="learning rate", ylim=(0, None))
+    axes.grid(color=GREY, alpha=0.25)
+    return figure
+
+
 def history(entries: list[dict], title: str) -> Figure:
     """Draw the losses and the validation accuracy of `training.fit`'s history, epoch by epoch."""
     table = pd.DataFrame(entries)

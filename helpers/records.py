@@ -58,7 +58,7 @@ def load_sweep(name: str, table: str = "results") -> pd.DataFrame:
     """Read a table of a recorded sweep from `results/sweeps/NAME`.
 
     Args:
-        name: `seed_protocol`, `grid` or `picked`.
+        name: of the folder, `seed_protocol`, say; `helpers/course/recording.py` tells what each holds.
         table: `results`, one row a run; `history`, one row an epoch of each run; `summary`, means over the seeds.
     """
     return pd.read_csv(paths.ROOT / "results" / "sweeps" / name / f"{table}.csv", keep_default_na=False, na_values=[""])

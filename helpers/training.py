@@ -61,7 +61,13 @@ def progress_bar(batches: DataLoader, description: str) -> tqdm:
     return tqdm(batches, desc=description, leave=False, disable=not is_watched())
 
 
-def train_epoch(model: nn.Module, batches: DataLoader, optimizer: Optimizer, description: str = "training") -> float:
+def train_epoch(
+    model: nn.Module,
+    batches: DataLoader,
+    optimizer: Optimizer,
+    description: str = "training",
+    scheduler: LRScheduler | None = None,
+) -> float:
     """Go once over the training images, adjusting the weights after every batch.
 
     Args:
@@ -69,6 +75,7 @@ def train_epoch(model: nn.Module, batches: DataLoader, optimizer: Optimizer, des
         batches: yields images and labels on the model's device.
         optimizer: holds the model's parameters.
         description: stands beside the bar.
+        scheduler: changes the learning rate after each step.
 
     Returns:
         Mean loss over the images, each taken at the moment the network met it (dropout on).
@@ -91,6 +98,8 @@ def train_epoch(model: nn.Module, batches: DataLoader, optimizer: Optimizer, des
                 raise broken_loss(f"{description}, step {bad}: the loss", losses[bad - 1], optimizer)
             loss.backward()
             optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
     return float(loss_sum) / count
 
 
@@ -130,6 +139,7 @@ def fit(
     epochs: int,
     *,
     scheduler: LRScheduler | None = None,
+    each_step: bool = False,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     settings: dict | None = None,
@@ -145,6 +155,7 @@ def fit(
         optimizer: holds the model's parameters.
         epochs: at least 1.
         scheduler: changes the learning rate after each epoch; one whose `step()` needs no arguments.
+        each_step: let it change the learning rate after each step instead, as a one-cycle schedule should.
         checkpoint: file to write after each epoch; a relative path starts at the course's root.
         resume: continue from `checkpoint`, to the very weights of a run without a break; begin where there is none.
         settings: what the checkpoint should also remember, such as `dataset` and `seed`; whoever resumes must give
@@ -179,11 +190,12 @@ def fit(
     try:
         for epoch in range(len(state["history"]) + 1, epochs + 1):
             start = time.perf_counter()
-            train_loss = train_epoch(model, train_batches, optimizer, f"epoch {epoch}/{epochs}")
+            of_steps = scheduler if each_step else None
+            train_loss = train_epoch(model, train_batches, optimizer, f"epoch {epoch}/{epochs}", of_steps)
             val = score(*predict(model, val_batches))
             if not math.isfinite(val["loss"]):
                 raise broken_loss(f"epoch {epoch}/{epochs}: the validation loss", val["loss"], optimizer)
-            if scheduler is not None:
+            if scheduler is not None and not each_step:
                 scheduler.step()
             entry = {
                 "epoch": epoch,

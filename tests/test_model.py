@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.model import MNISTClassification, NearestClassMean, count_parameters
+from helpers.model import BatchNormNet, MNISTClassification, NearestClassMean, count_parameters
 
 # The network's parts in order, and the shape after each for one image.
 CONV_SHAPES = [
@@ -72,6 +72,32 @@ def test_channels_last_images_give_the_same_answer(model: MNISTClassification) -
     last = model.to(memory_format=torch.channels_last)(images.to(memory_format=torch.channels_last))
     model.to(memory_format=torch.contiguous_format)
     torch.testing.assert_close(last, model(images))
+
+
+# --- batch normalisation ---
+
+
+@pytest.mark.parametrize(("size", "parameters"), [("small", 21_274), ("large", 298_602)])
+def test_networks_with_batch_normalisation(size: str, parameters: int) -> None:
+    model = BatchNormNet(size)
+    assert count_parameters(model) == parameters
+    model.eval()
+    log_probs = model(torch.randn(3, 1, 28, 28))
+    assert log_probs.dtype == torch.float32
+    torch.testing.assert_close(log_probs.exp().sum(dim=1), torch.ones(3))
+
+
+def test_sixteen_bits_are_for_training_only() -> None:
+    """Scores are those of 32 bits, to the last digit; in training the answers are coarser, but near."""
+    torch.manual_seed(0)
+    exact, coarse = BatchNormNet(dropout=0.0), BatchNormNet(dropout=0.0, bfloat16=True)
+    coarse.load_state_dict(exact.state_dict())
+    images = torch.randn(16, 1, 28, 28)
+    in_training = [model.train()(images) for model in (exact, coarse)]
+    assert not torch.equal(*in_training)
+    torch.testing.assert_close(*in_training, atol=0.1, rtol=0.1)
+    coarse.load_state_dict(exact.state_dict())  # both have moved their running means
+    assert torch.equal(exact.eval()(images), coarse.eval()(images))
 
 
 # --- the baseline ---

@@ -14,12 +14,14 @@ GOOD = {
     "device": ["auto", "cpu", "cuda", "mps"],
     "seed": [0, 1, 123456],
     "seeds": [2, 5],
+    "recipe": ["course", "best", "large_network"],
     "epochs": [1, 10],
     "short_epochs": [1, 2],
     "batch_size": [1, 64],
     "val_size": [None, 1, 10_000],
     "learning_rate": [1e-3, 0.5, 1],
     "resume": [True, False],
+    "open_test_set": [True, False],
 }
 NOT_WHOLE = ["3", 2.0, math.nan, math.inf, True, None, [1]]
 BAD = {
@@ -30,12 +32,14 @@ BAD = {
     "device": ["gpu", "CPU", None, 0],
     "seed": [-1, *NOT_WHOLE],
     "seeds": [1, 0, *NOT_WHOLE],
+    "recipe": ["bets", "", None, 1],
     "epochs": [0, -1, *NOT_WHOLE],
     "short_epochs": [0, *NOT_WHOLE],
     "batch_size": [0, -64, *NOT_WHOLE],
     "val_size": [0, -1, *(value for value in NOT_WHOLE if value is not None)],
     "learning_rate": [0, 0.0, -1e-3, math.nan, math.inf, -math.inf, "1e-3", True, None, [1.0]],
     "resume": ["true", "False", 0, 1, None],
+    "open_test_set": ["False", 0, None],
 }
 # A word from the command line, and the value it stands for.
 WORDS = {
@@ -50,6 +54,7 @@ WORDS = {
     ("learning_rate", "1"): 1.0,
     ("resume", "true"): True,
     ("resume", "False"): False,
+    ("open_test_set", "false"): False,
 }
 BAD_WORDS = [
     *[
@@ -61,6 +66,8 @@ BAD_WORDS = [
     *[("val_size", word) for word in ("0", "-1", "0.2", "none", "")],
     ("seed", "-1"),
     *[("resume", word) for word in ("yes", "1", "")],
+    ("open_test_set", "no"),
+    ("recipe", "bets"),
     ("dataset", "mnits"),
     ("device", "tpu"),
     ("data_dir", ""),

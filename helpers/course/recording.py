@@ -1,4 +1,4 @@
-"""The sweeps on MNIST whose numbers the README and chapter 5 quote."""
+"""The sweeps on MNIST whose numbers the README and the chapters 5 and 6 quote."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from helpers import paths, records
+from helpers import parameters, paths, records
 from helpers.course.chapters import select_chapters
 from helpers.course.grid import parse_grid
 from helpers.course.reference import keep_reference
@@ -21,11 +21,17 @@ TABLES = ("results.csv", "history.csv", "summary.csv", "summary.md")
 
 
 def record() -> None:
-    """Run the three sweeps and one run on the embedded digits; what is finished in `runs/record` isn't run again.
+    """Run the sweeps and one run on the embedded digits; what is finished in `runs/record` isn't run again.
 
+    For chapter 5:
     1. `seed_protocol`: the settings of the reported run, ten seeds, tested.
     2. `grid`: learning rate by batch size, three seeds each, **not** tested, since choosing is for the validation set.
     3. `picked`: the setting with the best mean validation accuracy, ten seeds, tested.
+
+    For chapter 6:
+    4. `recipes`: the ladder of recipes and what was tried besides, five seeds each, **not** tested.
+    5. `best_recipe`: the top of the ladder, ten seeds, tested.
+    6. `small_network`, `large_network`: networks with batch normalisation, five seeds each, tested.
 
     Raises:
         ValueError: a run of a sweep failed, or MNIST can't be had.
@@ -33,29 +39,44 @@ def record() -> None:
     keep("seed_protocol", ["03", "04"], grid=(), seeds=10)
     keep("grid", ["03"], grid=GRID, seeds=3)
     keep("picked", ["03", "04"], grid=best_of_grid(), seeds=10)
+    compared = ",".join(parameters.LADDER + parameters.BESIDES)
+    keep("recipes", ["06"], grid=(f"recipe={compared}",), seeds=5, fixed=[("open_test_set", "False")])
+    keep("best_recipe", ["06"], grid=(), seeds=10, fixed=[("recipe", "best")])
+    for network in ("small_network", "large_network"):
+        keep(network, ["06"], grid=(), seeds=5, fixed=[("recipe", network), ("epochs", "20")])
+    records.write_json(RESULTS / "misread.json", {name: misread(name) for name in ("best_recipe", "large_network")})
     run(["03", "04"], [("dataset", "digits")], RUNS / "digits")
     keep_reference("digits", RUNS / "digits")
 
 
-def keep(name: str, chapters: Sequence[str], grid: Sequence[str], seeds: int) -> None:
+def keep(
+    name: str, chapters: Sequence[str], grid: Sequence[str], seeds: int, fixed: Sequence[tuple[str, str]] = ()
+) -> None:
     """Run one sweep and copy its tables to `results/sweeps/NAME`, with the command that repeats it."""
     out, target = RUNS / name, RESULTS / "sweeps" / name
-    results = sweep(select_chapters(chapters), parse_grid(grid), out, seeds, [("dataset", "mnist")])
+    fixed = [("dataset", "mnist"), *fixed]
+    results = sweep(select_chapters(chapters), parse_grid(grid), out, seeds, fixed)
     if (results["status"] != "done").any():
         raise ValueError(f"{name}: some runs failed, see {paths.shown(out / 'results.csv')}; mend them and run again")
     target.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
         shutil.copyfile(out / table, target / table)
-    options = " ".join([*(f"--grid {part}" for part in grid), f"--seeds {seeds}", "-p dataset mnist"])
+    options = [*(f"--grid {part}" for part in grid), f"--seeds {seeds}", *(f"-p {name} {word}" for name, word in fixed)]
     story = json.loads((out / "runs" / results["run"][0] / "run.json").read_text(encoding="utf-8"))
     origin = {
-        "command": f"python -m helpers sweep {' '.join(chapters)} {options} --out {paths.shown(out)}",
+        "command": f"python -m helpers sweep {' '.join(chapters)} {' '.join(options)} --out {paths.shown(out)}",
         "code": story["code"],
         "device": story["results"]["device"],
         "processor_threads": torch.get_num_threads(),  # shared out among the runs; they decide the last digits
         "versions": story["results"]["versions"],
     }
     records.write_json(target / "origin.json", origin)
+
+
+def misread(name: str) -> list[list[list[int]]]:
+    """Return what each run of a sweep of chapter 6 misread: place in the test set, true class, class given."""
+    folders = [RUNS / name / "runs" / run for run in records.load_sweep(name)["run"]]
+    return [records.load_record(folder, "06_better_training")["misread"] for folder in folders]
 
 
 def best_of_grid() -> list[str]:

@@ -1,0 +1,136 @@
+"""Recipes: everything that is decided before a training starts, under one name, so that recipes can be compared."""
+
+from dataclasses import dataclass, fields, replace
+from functools import partial
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.utils.data import DataLoader
+
+from helpers import augmentation, data, training
+from helpers.model import BatchNormNet, MNISTClassification
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained; the defaults are those of chapter 3.
+
+    Attributes:
+        network: `course`, `small` or `large`, the latter two with batch normalisation.
+        conv_dropout, fc_dropout: shares that dropout zeroes, 0 to 1; networks with batch normalisation use the latter.
+        optimizer: `adam`, `adamw`, or `sgd` with Nesterov's momentum 0.9.
+        learning_rate: size of a step; with `one_cycle` the largest.
+        one_cycle: raise the learning rate over the first fifth of the steps, then lower it to nothing, both evenly.
+        weight_decay: share by which each step shrinks the weights, before it is multiplied by the learning rate.
+        batch_size: images a batch.
+        shift, rotation, scaling: in pixels, degrees and shares, as `augmentation.jitter` takes them.
+        bfloat16: train in 16 bits, in networks with batch normalisation.
+    """
+
+    network: str = "course"
+    conv_dropout: float = 0.5
+    fc_dropout: float = 0.5
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
+    one_cycle: bool = False
+    weight_decay: float = 0.0
+    batch_size: int = 64
+    shift: float = 0.0
+    rotation: float = 0.0
+    scaling: float = 0.0
+    bfloat16: bool = False
+
+    def changes(self, before: "Recipe") -> dict[str, tuple[object, object]]:
+        """Return what differs from another recipe: by its name, the value there and the value here."""
+        names = [field.name for field in fields(self)]
+        both = {name: (getattr(before, name), getattr(self, name)) for name in names}
+        return {name: values for name, values in both.items() if values[0] != values[1]}
+
+
+# Each step of the ladder changes one thing of the step before.
+COURSE = Recipe()
+ONE_CYCLE = replace(COURSE, optimizer="adamw", learning_rate=0.004, weight_decay=0.01, one_cycle=True)
+LESS_DROPOUT = replace(ONE_CYCLE, conv_dropout=0.0, fc_dropout=0.1)
+AUGMENTED = replace(LESS_DROPOUT, shift=1.5, rotation=7.0, scaling=0.07)
+BEST = replace(AUGMENTED, optimizer="sgd", learning_rate=0.05, weight_decay=0.0005)
+WIDE = {"shift": 2.0, "rotation": 10.0, "scaling": 0.1, "bfloat16": True}
+
+RECIPES = {
+    "course": COURSE,
+    "one_cycle": ONE_CYCLE,
+    "less_dropout": LESS_DROPOUT,
+    "augmented": AUGMENTED,
+    "best": BEST,
+    # the best with one thing changed
+    "constant_rate": replace(BEST, one_cycle=False, learning_rate=0.01),
+    "longer_steps": replace(BEST, learning_rate=0.12),
+    "larger_batches": replace(BEST, batch_size=256, learning_rate=0.2),
+    "no_decay": replace(BEST, weight_decay=0.0),
+    "old_dropout": replace(BEST, conv_dropout=0.5, fc_dropout=0.5),
+    "no_augmentation": replace(BEST, shift=0.0, rotation=0.0, scaling=0.0),
+    "more_augmentation": replace(BEST, shift=3.0, rotation=15.0, scaling=0.15),
+    # other networks
+    "small_network": replace(BEST, network="small", **WIDE),
+    "large_network": replace(BEST, network="large", fc_dropout=0.2, **WIDE),
+}
+
+
+def build(recipe: Recipe) -> nn.Module:
+    """Return the recipe's network with fresh random weights, on the CPU."""
+    if recipe.network == "course":
+        return MNISTClassification(recipe.conv_dropout, recipe.fc_dropout)
+    return BatchNormNet(recipe.network, recipe.fc_dropout, recipe.bfloat16)
+
+
+def make_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
+    """Return the optimizer that will change the model's parameters."""
+    settings = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, **settings)
+    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer](model.parameters(), **settings)
+
+
+def make_schedule(recipe: Recipe, optimizer: Optimizer, steps: int) -> OneCycleLR | None:
+    """Return the schedule for a training of `steps` steps; None leaves the learning rate as it is."""
+    if not recipe.one_cycle:
+        return None
+    shape = {"pct_start": 0.2, "anneal_strategy": "linear", "cycle_momentum": False}
+    return OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, **shape)
+
+
+def train_batches(recipe: Recipe, prepared: data.Prepared, seed: int) -> DataLoader:
+    """Return the training images in batches, in random order, augmented where the recipe says so."""
+    augment = None
+    if recipe.shift or recipe.rotation or recipe.scaling:
+        limits = {"shift": recipe.shift, "rotation": recipe.rotation, "scaling": recipe.scaling}
+        augment = partial(augmentation.jitter, **limits)
+    return data.make_batches(prepared.train, recipe.batch_size, shuffle=True, seed=seed, augment=augment)
+
+
+def train(
+    recipe: Recipe, prepared: data.Prepared, epochs: int, seed: int, **options: object
+) -> tuple[nn.Module, list[dict]]:
+    """Train a new network by a recipe.
+
+    Args:
+        recipe: how.
+        prepared: the images, on the device where training will happen.
+        epochs: passes over the training set.
+        seed: of weights, order, dropout and augmentation.
+        options: for `training.fit`, such as `checkpoint`.
+
+    Returns:
+        The network, and the history that `fit` returns.
+    """
+    torch.manual_seed(seed)
+    model = build(recipe).to(prepared.train.tensors[0].device)
+    optimizer = make_optimizer(recipe, model)
+    batches = train_batches(recipe, prepared, seed)
+    schedule = make_schedule(recipe, optimizer, epochs * len(batches))
+    val_batches = data.make_batches(prepared.val, 1000)
+    history = training.fit(
+        model, batches, val_batches, optimizer, epochs, scheduler=schedule, each_step=True, **options
+    )
+    return model, history

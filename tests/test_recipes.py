@@ -1,0 +1,150 @@
+"""Recipes: what each of them says is what happens, and chapter 3's recipe trains chapter 3's network."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+from helpers import data, parameters, recipes, training
+from helpers.model import MNISTClassification, count_parameters
+from helpers.recipes import RECIPES, Recipe
+
+
+@pytest.fixture
+def prepared(easy: TensorDataset) -> data.Prepared:
+    """One hundred images that are easy to learn, in all three roles."""
+    return data.Prepared(easy, easy, easy, mean=0.0, std=1.0)
+
+
+def test_every_recipe_can_be_asked_for_by_name() -> None:
+    assert tuple(RECIPES) == parameters.RECIPES
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_trains(name: str, prepared: data.Prepared, capsys: pytest.CaptureFixture) -> None:
+    short = replace(RECIPES[name], batch_size=20)
+    _, history = recipes.train(short, prepared, epochs=2, seed=0)
+    assert [entry["epoch"] for entry in history] == [1, 2]
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+@pytest.mark.parametrize("name", [*parameters.LADDER, *parameters.BESIDES])
+def test_the_rule_of_the_game_is_kept(name: str) -> None:
+    assert count_parameters(recipes.build(RECIPES[name])) == 21_840
+
+
+def test_a_step_of_the_ladder_changes_one_thing() -> None:
+    things = {
+        "dropout": {"conv_dropout", "fc_dropout"},
+        "images": {"shift", "rotation", "scaling"},
+        "optimizer": {"optimizer", "learning_rate", "weight_decay"},
+        "schedule": {"one_cycle", "optimizer", "learning_rate", "weight_decay"},
+    }
+    steps = [RECIPES[name] for name in parameters.LADDER]
+    for before, after in itertools.pairwise(steps):
+        assert any(set(after.changes(before)) <= thing for thing in things.values()), after
+
+
+@pytest.mark.parametrize("name", parameters.BESIDES)
+def test_what_was_tried_besides_differs_from_the_best_in_one_thing(name: str) -> None:
+    changed = set(RECIPES[name].changes(RECIPES["best"]))
+    allowed = [{"one_cycle", "learning_rate"}, {"batch_size", "learning_rate"}, {"weight_decay"}]
+    allowed += [{"conv_dropout", "fc_dropout"}, {"shift", "rotation", "scaling"}]
+    assert changed
+    assert any(changed <= thing for thing in allowed), changed
+
+
+def test_chapter_3s_recipe_trains_chapter_3s_network(digits: data.Dataset) -> None:
+    """Bit for bit: the same weights as the loop of chapter 3."""
+    prepared = data.prepare(digits, None, seed=1)
+    ours, history = recipes.train(RECIPES["course"], prepared, epochs=1, seed=1)
+    torch.manual_seed(1)
+    model = MNISTClassification()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    batches = data.make_batches(prepared.train, 64, shuffle=True, seed=1)
+    loss = training.train_epoch(model, batches, optimizer)
+    assert history[0]["train_loss"] == loss
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), model.parameters(), strict=True))
+
+
+def test_the_schedule_is_a_triangle() -> None:
+    recipe = Recipe(optimizer="sgd", learning_rate=0.5, one_cycle=True)
+    optimizer = recipes.make_optimizer(recipe, torch.nn.Linear(1, 1))
+    schedule = recipes.make_schedule(recipe, optimizer, steps=100)
+    rates = []
+    for _ in range(100):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates.index(max(rates)) == 19  # the twentieth of a hundred steps
+    assert max(rates) == pytest.approx(0.5)
+    assert rates[-1] < 1e-4
+    falls = [before - after for before, after in itertools.pairwise(rates[19:])]
+    assert max(falls) == pytest.approx(min(falls))
+
+
+def test_the_learning_rate_moves_after_every_step(prepared: data.Prepared, capsys: pytest.CaptureFixture) -> None:
+    """Five steps an epoch, two epochs: at the end the rate has come down to next to nothing."""
+    seen = []
+    recipe = replace(RECIPES["best"], batch_size=20)
+    torch.manual_seed(0)
+    model = recipes.build(recipe)
+    optimizer = recipes.make_optimizer(recipe, model)
+    optimizer.register_step_pre_hook(lambda used, *_: seen.append(used.param_groups[0]["lr"]))
+    batches = recipes.train_batches(recipe, prepared, seed=0)
+    schedule = recipes.make_schedule(recipe, optimizer, steps=10)
+    training.fit(model, batches, batches, optimizer, 2, scheduler=schedule, each_step=True)
+    assert len(seen) == 10
+    assert seen[1] == max(seen) == pytest.approx(0.05)
+    assert seen[-1] < 1e-4
+
+
+def test_only_training_images_are_moved(prepared: data.Prepared) -> None:
+    batches = recipes.train_batches(RECIPES["best"], prepared, seed=0)
+    once, again = (torch.cat([images for images, _ in batches]) for _ in range(2))
+    assert once.shape == again.shape == (100, 1, 28, 28)
+    originals = {image.numpy().tobytes() for image in prepared.train.tensors[0]}
+    assert not any(image.numpy().tobytes() in originals for image in once)
+    plain = recipes.train_batches(RECIPES["no_augmentation"], prepared, seed=0)
+    assert {image.numpy().tobytes() for images, _ in plain for image in images} == originals
+
+
+def test_labels_stay_with_their_images(easy: TensorDataset) -> None:
+    """The class is the height of a bright bar; half a pixel up or down does not change it."""
+    gentle = replace(RECIPES["best"], shift=0.5, rotation=0.0, scaling=0.0)
+    prepared = data.Prepared(easy, easy, easy, mean=0.0, std=1.0)
+    for images, labels in recipes.train_batches(gentle, prepared, seed=0):
+        heights = images[:, 0].mean(dim=2).unfold(1, 2, 1).sum(dim=2).argmax(dim=1)
+        assert ((heights - (2 * labels + 4)).abs() <= 1).all()
+
+
+def test_a_resumed_training_ends_in_the_same_weights(
+    prepared: data.Prepared, tmp_path, capsys: pytest.CaptureFixture
+) -> None:
+    """Also with augmentation and a schedule that moves at every step."""
+    recipe = replace(RECIPES["best"], batch_size=20)
+    straight, _ = recipes.train(recipe, prepared, epochs=3, seed=0)
+
+    class Stop(TensorDataset):
+        fetched = 0
+
+        def __getitem__(self, index):
+            self.fetched += 1
+            if self.fetched == 8:  # in the second epoch
+                raise KeyboardInterrupt
+            return super().__getitem__(index)
+
+    stopping = replace(prepared, train=Stop(*prepared.train.tensors))
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KeyboardInterrupt):
+        recipes.train(recipe, stopping, epochs=3, seed=0, checkpoint=path)
+    resumed, history = recipes.train(recipe, prepared, epochs=3, seed=0, checkpoint=path, resume=True)
+    assert len(history) == 3
+    assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), resumed.parameters(), strict=True))
+
+
+def test_changes_are_named_with_both_values() -> None:
+    changed = replace(Recipe(), batch_size=128).changes(Recipe())
+    assert changed == {"batch_size": (64, 128)}
