@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from helpers import parameters
 from helpers.course.browsers import PAPERS
 
 
@@ -63,6 +64,15 @@ def build_parser() -> argparse.ArgumentParser:
     handouts.add_argument("--source", type=Path, default=None, metavar="DIR", help="chapters that `run` left in DIR")
     handouts.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
     handouts.add_argument("--paper", choices=PAPERS, default=PAPERS[0], help="of the PDFs; default: A4")
+
+    bench = commands.add_parser("bench", help="time the classic loop and the course's side by side; about five minutes")
+    bench.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: runs/bench in the course")
+    bench.add_argument("--repeats", type=int, default=3, metavar="N", help="timed epochs of each way; default: 3")
+    bench.add_argument(
+        "--epochs", type=int, default=12, metavar="N", help="give the classic loop up after so many; default: 12"
+    )
+    bench.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
+    bench.add_argument("--device", choices=parameters.DEVICES, default="auto", help="default: auto")
 
     commands.add_parser("record", help="run the sweeps on MNIST that results/ and the README quote; about an hour")
 

@@ -42,7 +42,7 @@ def move(images: Tensor, right: Tensor, down: Tensor, degrees: Tensor, size: Ten
     # rotation the other way round and divided by the size. Places count from -1 at one edge to 1 at the other.
     angle = torch.deg2rad(degrees)
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
-    back = torch.stack([torch.stack([cos, sin], dim=1), torch.stack([-sin, cos], dim=1)], dim=1)  # (N, 2, 2)
+    back = torch.stack([cos, sin, -sin, cos], dim=1).reshape(-1, 2, 2)  # (N, 2, 2)
     shift = torch.stack([right, down], dim=1) * 2 / images.shape[-1]  # (N, 2)
     theta = torch.cat([back, -back @ shift.unsqueeze(2)], dim=2)  # (N, 2, 3)
     places = F.affine_grid(theta, images.shape, align_corners=False)  # (N, S, S, 2)

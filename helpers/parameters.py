@@ -16,7 +16,7 @@ BESIDES = (  # the best recipe with one thing changed
     "no_augmentation",
     "more_augmentation",
 )
-RECIPES = (*LADDER, *BESIDES, "small_network", "large_network")
+RECIPES = (*LADDER, *BESIDES, "small_network", "large_network", "fast")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from helpers import paths, records
+from helpers import parameters, paths, records
 from helpers.__main__ import build_parser
 from helpers.course import readme, sweep_tables
 from helpers.course.chapters import all_chapters
@@ -37,24 +37,32 @@ def test_mean_and_spread_by_hand() -> None:
     assert readme.mean_and_spread([1, 3, 5], 1) == "3.0 ± 2.0"
 
 
-@pytest.mark.parametrize("name, runs, seeds", [("seed_protocol", 10, 10), ("grid", 48, 3), ("picked", 10, 10)])
-def test_the_recorded_runs_are_whole_and_on_mnist(name: str, runs: int, seeds: int) -> None:
+SWEEPS = {  # runs, seeds, epochs, and what is varied beside the seed
+    "seed_protocol": (10, 10, 10, []),
+    "grid": (48, 3, 10, ["learning_rate", "batch_size"]),
+    "picked": (10, 10, 10, ["learning_rate", "batch_size"]),
+    "recipes": (60, 5, 10, ["recipe"]),
+    "best_recipe": (10, 10, 10, []),
+    "small_network": (5, 5, 20, []),
+}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_recorded_runs_are_whole_and_on_mnist(name: str) -> None:
+    runs, seeds, epochs, _ = SWEEPS[name]
     results, history = records.load_sweep(name), records.load_sweep(name, "history")
     assert len(results) == len(set(results["run"])) == runs
     assert set(results["status"]) == {"done"}
     assert set(results["dataset"]) == {"mnist"}
     assert sorted(set(results["seed"])) == list(range(seeds))
-    assert history.groupby("run")["epoch"].apply(list).tolist() == [list(range(1, 11))] * runs
-    last = history[history["epoch"] == 10].set_index("run").loc[results["run"], "val_accuracy"]
+    assert history.groupby("run")["epoch"].apply(list).tolist() == [list(range(1, epochs + 1))] * runs
+    last = history[history["epoch"] == epochs].set_index("run").loc[results["run"], "val_accuracy"]
     assert last.tolist() == results["val_accuracy"].tolist()
 
 
-VARIED = ["learning_rate", "batch_size"]
-
-
-@pytest.mark.parametrize("name, varied", [("seed_protocol", []), ("grid", VARIED), ("picked", VARIED)])
-def test_the_recorded_summaries_are_those_of_the_recorded_runs(name: str, varied: list[str]) -> None:
-    expected = sweep_tables.summarise(records.load_sweep(name), varied)
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_recorded_summaries_are_those_of_the_recorded_runs(name: str) -> None:
+    expected = sweep_tables.summarise(records.load_sweep(name), varied=SWEEPS[name][-1])
     pd.testing.assert_frame_equal(records.load_sweep(name, "summary"), expected, check_dtype=False)
     page = (paths.ROOT / "results" / "sweeps" / name / "summary.md").read_text(encoding="utf-8")
     assert page == sweep_tables.markdown(expected)
@@ -67,11 +75,24 @@ def test_the_picked_setting_is_the_best_of_the_grid_by_validation() -> None:
     assert set(picked["batch_size"]) == {best["batch_size"]}
 
 
-def test_the_grid_never_saw_the_test_set() -> None:
-    assert not [column for column in records.load_sweep("grid") if column.startswith("test")]
+@pytest.mark.parametrize("name", ["grid", "recipes"])
+def test_a_search_never_saw_the_test_set(name: str) -> None:
+    assert not [column for column in records.load_sweep(name) if column.startswith("test")]
 
 
-@pytest.mark.parametrize("name", ["seed_protocol", "grid", "picked"])
+def test_the_best_recipe_is_the_best_by_validation() -> None:
+    summary = records.load_sweep("recipes", "summary")
+    assert summary.loc[summary["val_accuracy_mean"].idxmax(), "recipe"] == "best"
+    assert set(summary["recipe"]) == {*parameters.LADDER, *parameters.BESIDES}
+
+
+def test_the_recorded_mistakes_are_those_that_the_test_accuracies_count() -> None:
+    misread, accuracies = records.load_result("misread.json")["best_recipe"], records.load_sweep("best_recipe")
+    assert [10_000 - len(run) for run in misread] == (10_000 * accuracies["test_accuracy"]).round().astype(int).tolist()
+    assert all(true != given for run in misread for _, true, given in run)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
 def test_a_recorded_sweep_says_how_to_repeat_it(name: str) -> None:
     """Its command names chapters and values that exist; it is parsed and checked, not run."""
     origin = json.loads((paths.ROOT / "results" / "sweeps" / name / "origin.json").read_text(encoding="utf-8"))
@@ -82,8 +103,8 @@ def test_a_recorded_sweep_says_how_to_repeat_it(name: str) -> None:
     results = records.load_sweep(name)
     assert options.seeds == results["seed"].nunique()
     assert len(results) == options.seeds * math.prod(len(values) for values in grid.values())
-    assert {name: sorted(map(float, values)) for name, values in grid.items()} == {
-        name: sorted(results[name].unique().tolist()) for name in grid
+    assert {name: {parameters.parse(name, word) for word in words} for name, words in grid.items()} == {
+        name: set(results[name]) for name in grid
     }
     assert {"python", "torch"} <= set(origin["versions"])
 

@@ -119,7 +119,10 @@ def test_results_hold_the_test_score_and_its_matrix(series: Run, digits: Dataset
 def test_weights_and_figures_lie_in_the_run_folder(series: Run) -> None:
     assert (series.out / "weights.pt").is_file()
     pictures = sorted((series.out / "images").iterdir())
-    of_this_run, of_the_recorded = ["confusion_matrix_digits"], ["seeds", "sweep_grid", "test_of_two_settings"]
+    of_this_run, of_the_recorded = (
+        ["confusion_matrix_digits"],
+        ["ladder", "seeds", "sweep_grid", "test_of_two_settings"],
+    )
     assert [picture.stem for picture in pictures] == of_this_run + of_the_recorded
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from helpers import data as datasets
 from helpers import paths
+from helpers.course import bench as benching
 from helpers.course import chapters, readme, recording, refreshing
 from helpers.course import grid as grids
 from helpers.course import handouts as building
@@ -15,7 +16,7 @@ from helpers.course.execution import ChapterError
 from helpers.download import FAMILY
 from helpers.exercises import overview
 
-__all__ = ["FAILURES", "data", "handouts", "progress", "record", "refresh", "run", "sweep", "tables"]
+__all__ = ["FAILURES", "bench", "data", "handouts", "progress", "record", "refresh", "run", "sweep", "tables"]
 
 FAILURES = (ChapterError, PrintError)  # something failed though the call was right; each says what in one line
 
@@ -87,6 +88,15 @@ def handouts(options: Namespace) -> int:
     files = building.build(selected, out, options.paper if options.pdf else None, options.source)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
     print(f"{len(files)} files ({kinds}) in {paths.shown(out)}/student and {paths.shown(out)}/instructor")
+    return 0
+
+
+def bench(options: Namespace) -> int:
+    """Time the classic loop and the course's side by side; leave numbers and a table in the folder `--out`."""
+    out = (options.out or paths.ROOT / "runs" / "bench").expanduser().absolute()
+    benching.bench(out, options.dataset, options.device, options.repeats, options.epochs)
+    print("\n" + (out / "bench.md").read_text(encoding="utf-8"))
+    print(f"numbers and table lie in {paths.shown(out)}")
     return 0
 
 

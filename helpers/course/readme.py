@@ -1,5 +1,6 @@
 """What other files write into the documents: results/ the README's tables, the chapters the notes for the teacher."""
 
+import itertools
 import re
 import statistics
 from collections.abc import Callable
@@ -10,10 +11,12 @@ import nbformat
 import pandas as pd
 from scipy import stats
 
-from helpers import paths
+from helpers import parameters, paths
 from helpers.course.chapters import all_chapters
 from helpers.course.copies import tags_of
 from helpers.evaluation import mean_interval, next_run_interval
+from helpers.model import count_parameters
+from helpers.recipes import RECIPES, build
 from helpers.records import load_result, load_sweep
 
 README = paths.ROOT / "README.md"
@@ -95,7 +98,46 @@ def two_settings_table() -> str:
     return "\n".join([*lines, f"{verdict}."])
 
 
-TABLES = {"seed protocol": seed_protocol_table, "grid": grid_table, "two settings": two_settings_table}
+def recipes_table() -> str:
+    """Return the ladder of recipes and what was tried besides: what each changes, and its validation accuracy."""
+    runs = load_sweep("recipes")
+    lines = ["| recipe | what it changes | validation accuracy (%) |", "|---|---|---:|"]
+    above = dict(itertools.pairwise(parameters.LADDER))
+    before = {name: lower for lower, name in above.items()} | dict.fromkeys(parameters.BESIDES, "best")
+    for name in parameters.LADDER + parameters.BESIDES:
+        changes = RECIPES[name].changes(RECIPES[before[name]]) if name in before else {}
+        words = ", ".join(f"{key.replace('_', ' ')} {old} → {new}" for key, (old, new) in changes.items())
+        source = f"of `{before[name]}`: {words}" if words else "chapter 3's settings"
+        lines.append(f"| `{name}` | {source} | {percent(runs.loc[runs['recipe'] == name, 'val_accuracy'])} |")
+    return "\n".join(lines)
+
+
+def networks_table() -> str:
+    """Return the test accuracies of chapter 3's recipe, of the best one, and of another network."""
+    lines = [
+        "| network and recipe | parameters | epochs | seeds | validation accuracy (%) | test accuracy (%) "
+        "| 95 % interval of the mean |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    rows = {"the course's, chapter 3": ("course", "seed_protocol"), "the course's, `best`": ("best", "best_recipe")}
+    rows |= {"with batch normalisation, `small_network`": ("small_network", "small_network")}
+    for title, (recipe, sweep) in rows.items():
+        runs = load_sweep(sweep)
+        low, high = mean_interval((100 * runs["test_accuracy"]).tolist())
+        size = f"{count_parameters(build(RECIPES[recipe])):,}"
+        cells = [title, size, str(runs["epochs"][0]), str(len(runs)), percent(runs["val_accuracy"])]
+        cells += [percent(runs["test_accuracy"]), f"{low:.2f} to {high:.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "seed protocol": seed_protocol_table,
+    "grid": grid_table,
+    "two settings": two_settings_table,
+    "recipes": recipes_table,
+    "networks": networks_table,
+}
 
 
 def notes_for_the_teacher(chapter: Path) -> str:
