@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from helpers import parameters, paths
+from helpers.course import bench_report
 from helpers.course.chapters import all_chapters
 from helpers.course.copies import tags_of
 from helpers.evaluation import mean_interval, next_run_interval
@@ -131,12 +132,18 @@ def networks_table() -> str:
     return "\n".join(lines)
 
 
+def benchmark_table() -> str:
+    """Return what `python -m helpers bench` measured."""
+    return bench_report.markdown(load_result("bench.json")).strip()
+
+
 TABLES = {
     "seed protocol": seed_protocol_table,
     "grid": grid_table,
     "two settings": two_settings_table,
     "recipes": recipes_table,
     "networks": networks_table,
+    "benchmark": benchmark_table,
 }
 
 
