@@ -1,7 +1,8 @@
 """Get a data set, split it, normalise it, batch it: images stay in memory as tensors."""
 
 import gzip
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
+from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler, TensorDataset
 
 from helpers import parameters, paths
 from helpers.download import FAMILY, DataError, SettingError, ensure_archives
@@ -165,6 +166,30 @@ def normalise(images: Tensor, mean: float, std: float) -> Tensor:
     return images.unsqueeze(1).float().div_(255).sub_(mean).div_(std)
 
 
+class BatchNumbers(Sampler[Tensor]):
+    """Bundles the image numbers of another sampler into batches, as PyTorch's `BatchSampler` does in chapter 1.
+
+    These bundles are tensors on the images' device. An accelerator that got lists would have to be waited for at each
+    batch, until the list had been copied to it; so there is one copy a pass.
+
+    Args:
+        sampler: the numbers one by one, in their order.
+        batch_size: numbers a batch; the last batch holds what is left.
+        device: where the images lie.
+    """
+
+    def __init__(self, sampler: Sampler[int], batch_size: int, device: torch.device):
+        self.sampler, self.batch_size, self.device = sampler, batch_size, device
+
+    def __iter__(self) -> Iterator[Tensor]:
+        numbers = torch.tensor(list(self.sampler), dtype=torch.int64, device=self.device)
+        for start in range(0, len(numbers), self.batch_size):
+            yield numbers[start : start + self.batch_size]
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.sampler) / self.batch_size)
+
+
 def make_batches(
     dataset: TensorDataset,
     batch_size: int,
@@ -186,7 +211,7 @@ def make_batches(
         sampler = SequentialSampler(dataset)
     return DataLoader(
         dataset,
-        sampler=BatchSampler(sampler, batch_size, drop_last=False),
+        sampler=BatchNumbers(sampler, batch_size, dataset.tensors[0].device),
         batch_size=None,
         collate_fn=None if augment is None else lambda batch: (augment(batch[0]), batch[1]),
         # A loader draws one number at the start of each pass. Drawn from PyTorch's global generator, it would change

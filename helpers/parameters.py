@@ -71,6 +71,8 @@ RULES: dict[str, Rule] = {
     "epochs": _whole_number(1),
     "short_epochs": _whole_number(1),
     "batch_size": _whole_number(1),
+    "timed_images": _whole_number(1),
+    "turns": _whole_number(1),
     "resume": _TRUE_OR_FALSE,
     "open_test_set": _TRUE_OR_FALSE,
     "val_size": Rule(

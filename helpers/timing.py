@@ -1,9 +1,10 @@
-"""How long will it take? Time a few steps before a long cell, and say so in one line."""
+"""How long did it take, and how long will it? Seconds, fair ratios, and an estimate before a long cell."""
 
 import copy
 import itertools
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -20,6 +21,25 @@ def wait_for(device: torch.device) -> None:
     """Wait until `device` has done what it was given: an accelerator works on while Python goes ahead."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Do `work` and return the seconds that it took, the work of the device included."""
+    wait_for(device)
+    start = time.perf_counter()
+    work()
+    wait_for(device)
+    return time.perf_counter() - start
+
+
+def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
+    """Return how many times faster the second is: the median of the ratios of all turns.
+
+    Args:
+        slow, fast: seconds, turn by turn. What slowed a turn down slowed both, so a turn's ratio is fairer than the
+            ratio of two medians.
+    """
+    return statistics.median(before / after for before, after in zip(slow, fast, strict=True))
 
 
 def estimate_time(model: nn.Module, batches: DataLoader, epochs: int, val_batches: DataLoader | None = None) -> float:

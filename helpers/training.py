@@ -4,6 +4,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ from helpers.interruptions import (
 from helpers.tensor_files import load_weights, save_weights  # noqa: F401, chapters know them as training.save_weights
 
 NUM_CLASSES = 10
-LOOK_EVERY = {"cpu": 1, "cuda": 50, "mps": 50}  # steps between two looks at the loss: an accelerator has to wait for it
+LOOK_AT_EACH_STEP = ("cpu",)  # devices; an accelerator would have to be waited for, so there once an epoch is enough
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -67,6 +68,8 @@ def train_epoch(
     optimizer: Optimizer,
     description: str = "training",
     scheduler: LRScheduler | None = None,
+    bfloat16: bool = False,
+    loss_function: Callable[[Tensor, Tensor], Tensor] = F.nll_loss,
 ) -> float:
     """Go once over the training images, adjusting the weights after every batch.
 
@@ -76,6 +79,8 @@ def train_epoch(
         optimizer: holds the model's parameters.
         description: stands beside the bar.
         scheduler: changes the learning rate after each step.
+        bfloat16: compute the layers in 16 bits, where PyTorch holds that to be safe; weights stay float32.
+        loss_function: of log-probabilities (N, 10) and labels (N,), the mean over a batch.
 
     Returns:
         Mean loss over the images, each taken at the moment the network met it (dropout on).
@@ -88,11 +93,13 @@ def train_epoch(
     with progress_bar(batches, description) as bar:  # closed also when training is interrupted
         for step, (images, labels) in enumerate(bar, start=1):
             optimizer.zero_grad()
-            loss = F.nll_loss(model(images), labels)
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
+                log_probs = model(images)
+            loss = loss_function(log_probs, labels)
             losses.append(loss.detach())
             loss_sum += losses[-1] * len(labels)  # stays a tensor: .item() would make the device wait at every step
             count += len(labels)
-            look = step % LOOK_EVERY.get(loss.device.type, 50) == 0 or step == len(batches)
+            look = loss.device.type in LOOK_AT_EACH_STEP or step == len(batches)
             if look and not math.isfinite(loss_sum):  # one bad loss has spoilt the sum; which one was it?
                 bad = next((number for number, loss in enumerate(losses, start=1) if not math.isfinite(loss)), step)
                 raise broken_loss(f"{description}, step {bad}: the loss", losses[bad - 1], optimizer)
@@ -140,6 +147,8 @@ def fit(
     *,
     scheduler: LRScheduler | None = None,
     each_step: bool = False,
+    bfloat16: bool = False,
+    loss_function: Callable[[Tensor, Tensor], Tensor] = F.nll_loss,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     settings: dict | None = None,
@@ -156,6 +165,7 @@ def fit(
         epochs: at least 1.
         scheduler: changes the learning rate after each epoch; one whose `step()` needs no arguments.
         each_step: let it change the learning rate after each step instead, as a one-cycle schedule should.
+        bfloat16, loss_function: as for `train_epoch`; validation is in 32 bits, and its loss that of `score`.
         checkpoint: file to write after each epoch; a relative path starts at the course's root.
         resume: continue from `checkpoint`, to the very weights of a run without a break; begin where there is none.
         settings: what the checkpoint should also remember, such as `dataset` and `seed`; whoever resumes must give
@@ -191,7 +201,8 @@ def fit(
         for epoch in range(len(state["history"]) + 1, epochs + 1):
             start = time.perf_counter()
             of_steps = scheduler if each_step else None
-            train_loss = train_epoch(model, train_batches, optimizer, f"epoch {epoch}/{epochs}", of_steps)
+            name = f"epoch {epoch}/{epochs}"
+            train_loss = train_epoch(model, train_batches, optimizer, name, of_steps, bfloat16, loss_function)
             val = score(*predict(model, val_batches))
             if not math.isfinite(val["loss"]):
                 raise broken_loss(f"epoch {epoch}/{epochs}: the validation loss", val["loss"], optimizer)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 from tqdm import tqdm
 
 from helpers import data
@@ -141,6 +141,17 @@ def test_batches_equal_those_of_a_plain_loader(ten: TensorDataset, batch_size: i
     for (images, labels), (plain_images, plain_labels) in zip(ours, plain, strict=True):
         assert torch.equal(images, plain_images)
         assert torch.equal(labels, plain_labels)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_batches_come_in_the_order_of_pytorchs_sampler(ten: TensorDataset, shuffle: bool) -> None:
+    """As chapter 1 builds them, over several epochs; the numbers are tensors where the images lie."""
+    ours = data.make_batches(ten, 4, shuffle=shuffle, seed=3)
+    generator = torch.Generator().manual_seed(3)
+    sampler = RandomSampler(ten, generator=generator) if shuffle else SequentialSampler(ten)
+    plain = DataLoader(ten, sampler=BatchSampler(sampler, 4, drop_last=False), batch_size=None)
+    assert orders(ours, epochs=3) == orders(plain, epochs=3)
+    assert all(isinstance(numbers, torch.Tensor) for numbers in ours.sampler)
 
 
 def test_the_last_batch_holds_what_is_left(ten: TensorDataset) -> None:

@@ -226,13 +226,13 @@ def broken(easy: TensorDataset, call: int, value: float | Exception) -> Start:
     return run
 
 
-@pytest.mark.parametrize("look_every", [1, 5, 50])  # as on an accelerator
+@pytest.mark.parametrize("at_each_step", [("cpu",), ()], ids=["each step", "end of epoch, as on an accelerator"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("step", [1, 3, STEPS])
 def test_a_broken_loss_stops_training_and_names_the_step(
-    easy: TensorDataset, path: Path, step: int, value: float, look_every: int, monkeypatch: pytest.MonkeyPatch
+    easy: TensorDataset, path: Path, step: int, value: float, at_each_step: tuple, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(training.LOOK_EVERY, "cpu", look_every)
+    monkeypatch.setattr(training, "LOOK_AT_EACH_STEP", at_each_step)
     first_weights, first_history = after(easy, 1)
     run = broken(easy, STEPS + step, value)
     with pytest.raises(training.TrainingError) as error:

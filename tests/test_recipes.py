@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
 
 from helpers import data, parameters, recipes, training
@@ -67,6 +68,29 @@ def test_chapter_3s_recipe_trains_chapter_3s_network(digits: data.Dataset) -> No
     loss = training.train_epoch(model, batches, optimizer)
     assert history[0]["train_loss"] == loss
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), model.parameters(), strict=True))
+
+
+def test_label_smoothing_is_pytorchs() -> None:
+    log_probs, labels = torch.randn(8, 10).log_softmax(dim=1), torch.arange(8)
+    for share in (0.0, 0.1, 0.5):
+        loss = recipes.make_loss(Recipe(label_smoothing=share))(log_probs, labels)
+        torch.testing.assert_close(loss, cross_entropy(log_probs, labels, label_smoothing=share))
+
+
+@pytest.mark.parametrize("name", ["course", "fast", "small_network"])
+def test_sixteen_bits_and_channels_last_happen_where_the_recipe_says_so(name: str, prepared: data.Prepared) -> None:
+    """Training computes in 16 bits; what `predict` returns afterwards was computed in 32."""
+    recipe = replace(RECIPES[name], batch_size=20)
+    model = recipes.build(recipe)
+    seen = []
+    model.conv_block.register_forward_hook(lambda block, _, maps: seen.append(maps))
+    batches = recipes.train_batches(recipe, prepared, seed=0)
+    optimizer = recipes.make_optimizer(recipe, model)
+    training.train_epoch(model, batches, optimizer, bfloat16=recipe.bfloat16)
+    training.predict(model, data.make_batches(prepared.val, 20))
+    quick = name != "course"
+    assert [maps.dtype for maps in seen] == [torch.bfloat16 if quick else torch.float32] * 5 + [torch.float32] * 5
+    assert {maps.is_contiguous(memory_format=torch.channels_last) for maps in seen} == {quick}
 
 
 def test_the_schedule_is_a_triangle() -> None:

@@ -1,4 +1,4 @@
-"""The benchmark: the classic loop and the course's, side by side in one process, and the floor under both."""
+"""The benchmark: ways through an epoch, from the classic loop to the course's fastest, in turn, and the floor below."""
 
 import statistics
 import tempfile
@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch.utils.data import Subset, TensorDataset
 
-from helpers import data, floor, recipes, records, training
-from helpers.course import bench_report, classic
-from helpers.course.ways import Start, make_ways, race, timed_epoch
+from helpers import classic, data, floor, recipes, records, speed, timing, training
+from helpers.course import bench_report
+from helpers.course.race import race
 
 SPLIT_SEED = 0
-WARM_UP = 640  # images that each way of training meets before the clock starts
+WARM_UP = 640  # images that each way meets before the clock starts
 
 
 def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: int) -> dict:
@@ -23,14 +23,13 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
         out: the folder.
         dataset_name: `auto`, `mnist` or `digits`; the digits have no target.
         device_name: as `training.choose_device` takes it.
-        repeats: timed epochs of each way of training, and seeds of the recipe `fast`; at least 1.
+        repeats: timed epochs of each way, and seeds of the recipe `fast`; at least 1.
         epochs: after so many the classic loop is given up, should it not reach the target; at least 1.
 
     Returns:
-        What `bench.json` holds: `dataset`, `images` (trained on), `repeats`, `epoch` (as `summarise` returns it;
-        besides, for each way, `times_the_floor`, and `images_mb`, what its images for training take in memory), `floor`
-        (as `floor_of`), `target` (as `ways.race`; None for the digits), `recipe_fast` (its settings), `device`,
-        `device_name`, `processor`, `processor_threads`, `versions`.
+        What `bench.json` holds: `dataset`, `images` (trained on), `repeats`, `epoch` and `besides` (as `summarise`
+        returns them), `floor` (as `floor_of`), `target` (as `race.race`; None for the digits), `recipe_fast` (its
+        settings), `device`, `device_name`, `processor`, `processor_threads`, `versions`.
 
     Raises:
         ValueError: bad input; nothing was measured.
@@ -45,17 +44,21 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
         print(f"MNIST can't be had, so this measures {dataset.title}.\n({dataset.note})\n")
     prepared = data.prepare(dataset, None, SPLIT_SEED, device)
     one_by_one = classic.training_images(dataset, None, SPLIT_SEED, prepared.mean, prepared.std)
-    ways = make_ways(prepared, one_by_one)
+    besides = {name: way for name, (_, way) in speed.BESIDES.items() if not way.compiled or can_compile(device)}
+    ways = speed.LADDER | besides
     few = replace(prepared, train=TensorDataset(*(tensor[:WARM_UP] for tensor in prepared.train.tensors)))
-    for start in make_ways(few, Subset(one_by_one, range(min(WARM_UP, len(one_by_one))))).values():
-        timed_epoch(start(0, 1)[1], device)
-    measured, rates = compare(ways, device, repeats)
+    start = speed.starter(few, Subset(one_by_one, range(min(WARM_UP, len(one_by_one)))))
+    for way in ways.values():
+        start(way, 0, 1)[1]()
+    start = speed.starter(prepared, one_by_one)
+    measured, rates = compare(start, ways, device, repeats)
     images = len(prepared.train)
     result = {
         "dataset": dataset.name,
         "images": images,
         "repeats": repeats,
-        "epoch": summarise(measured, images),
+        "epoch": {name: summarise(measured, name, "classic loop", images) for name in speed.LADDER},
+        "besides": {name: summarise(measured, name, speed.BESIDES[name][0], images) for name in besides},
         "floor": floor_of(max(rates), images),
         "target": None,
         "recipe_fast": asdict(recipes.FAST),
@@ -63,10 +66,10 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
         "versions": records.versions(),
     }
     for name, row in result["epoch"].items():
-        row["times_the_floor"] = row["seconds_median"] / result["floor"]["seconds"]
-        row["images_mb"] = (one_by_one.dataset.data if name == "classic" else prepared.train.tensors[0]).nbytes / 1e6
+        held = prepared.train.tensors[0] if speed.LADDER[name].loading != "one by one" else one_by_one.dataset.data
+        row |= {"times_the_floor": row["seconds_median"] / result["floor"]["seconds"], "images_mb": held.nbytes / 1e6}
     if dataset.name == "mnist":
-        result["target"] = race(ways, prepared.test, device, repeats, epochs)
+        result["target"] = race(start, prepared.test, device, repeats, epochs)
     table = bench_report.markdown(result)
     records.write_json(out / "bench.json", result)
     records.write_text(out / "bench.md", table)
@@ -84,10 +87,22 @@ def _make_ready(out: Path) -> Path:
     return out
 
 
+def can_compile(device: torch.device) -> bool:
+    """Tell whether `torch.compile` works here; on a processor it needs a C++ compiler. If not, say so."""
+    try:
+        torch.compile(torch.sin)(torch.zeros(1, device=device))
+    except RuntimeError as error:
+        print(f"torch.compile is left out, it doesn't work here: {str(error).splitlines()[0]}")
+        return False
+    return True
+
+
 def compare(
-    ways: dict[str, Start], device: torch.device, repeats: int
+    start: speed.Start, ways: dict[str, speed.Way], device: torch.device, repeats: int
 ) -> tuple[dict[str, list[tuple[float, float | None]]], list[float]]:
     """Take turns: an epoch of each way with a new network, then matrix products, `repeats` times.
+
+    A way that is compiled gets an epoch more, before the clock starts: the first one is spent on translating.
 
     Returns:
         For each way its epochs: seconds, and growth of memory in MB (see `bench_report.memory`). And the rates of
@@ -96,40 +111,39 @@ def compare(
     measured: dict[str, list] = {name: [] for name in ways}
     rates = []
     for repeat in range(repeats):
-        for name, start in ways.items():
-            _, train = start(repeat, 1)
+        for name, way in ways.items():
+            _, train = start(way, repeat, 1 + way.compiled)
+            if way.compiled:
+                train()
             before = bench_report.memory(reset_peak=True)
-            seconds = timed_epoch(train, device)
+            seconds = timing.timed(train, device)
             after = bench_report.memory()
             measured[name].append((seconds, None if before is None or after is None else after.peak - before.now))
         rates.append(floor.matrix_rate(device))
-        seconds = ", ".join(f"{bench_report.TITLES[name]} {measured[name][-1][0]:.2f} s" for name in ways)
-        print(f"epoch {repeat + 1}/{repeats}: {seconds}", flush=True)
+        seconds = ", ".join(f"{name} {epochs[-1][0]:.2f} s" for name, epochs in measured.items())
+        print(f"turn {repeat + 1}/{repeats}: {seconds}", flush=True)
     return measured, rates
 
 
-def summarise(measured: dict[str, list[tuple[float, float | None]]], images: int) -> dict[str, dict]:
-    """Return for each way what its epochs took.
+def summarise(measured: dict[str, list[tuple[float, float | None]]], name: str, base: str, images: int) -> dict:
+    """Return what the epochs of one way took.
 
     `seconds` of each epoch and `seconds_median`, `images_per_second` (by the median), `memory_growth_mb` (of the epoch
-    that grew most; None where it can't be told), `times_faster` (classic over this way, of the two epochs of each
-    turn) and `times_faster_median`.
+    that grew most; None where it can't be told), `compared_with` (the way `base`), `times_faster` (than that one, turn
+    by turn) and `times_faster_median`.
     """
-    classic_seconds = [seconds for seconds, _ in measured["classic"]]
-    summary = {}
-    for name, epochs in measured.items():
-        seconds = [seconds for seconds, _ in epochs]
-        growths = [growth for _, growth in epochs if growth is not None]
-        faster = [before / ours for before, ours in zip(classic_seconds, seconds, strict=True)]
-        summary[name] = {
-            "seconds": seconds,
-            "seconds_median": statistics.median(seconds),
-            "images_per_second": images / statistics.median(seconds),
-            "memory_growth_mb": max(growths, default=None),
-            "times_faster": faster,
-            "times_faster_median": statistics.median(faster),
-        }
-    return summary
+    seconds, growths = zip(*measured[name], strict=True)
+    before = [of_base for of_base, _ in measured[base]]
+    known = [growth for growth in growths if growth is not None]
+    return {
+        "seconds": list(seconds),
+        "seconds_median": statistics.median(seconds),
+        "images_per_second": images / statistics.median(seconds),
+        "memory_growth_mb": max(known, default=None),
+        "compared_with": base,
+        "times_faster": [slow / fast for slow, fast in zip(before, seconds, strict=True)],
+        "times_faster_median": timing.ratio(before, seconds),
+    }
 
 
 def floor_of(rate: float, images: int) -> dict[str, float]:
