@@ -16,7 +16,8 @@ BESIDES = (  # the best recipe with one thing changed
     "no_augmentation",
     "more_augmentation",
 )
-RECIPES = (*LADDER, *BESIDES, "small_network", "large_network", "fast")
+ONE_EPOCH = ("fast", "sharp_labels", "twice_the_batch")  # for a single epoch
+RECIPES = (*LADDER, *BESIDES, "small_network", "large_network", *ONE_EPOCH)
 
 
 @dataclass(frozen=True)

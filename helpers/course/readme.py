@@ -121,7 +121,10 @@ def networks_table() -> str:
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     rows = {"the course's, chapter 3": ("course", "seed_protocol"), "the course's, `best`": ("best", "best_recipe")}
-    rows |= {"with batch normalisation, `small_network`": ("small_network", "small_network")}
+    rows |= {
+        "with batch normalisation, `small_network`": ("small_network", "small_network"),
+        "larger, with batch normalisation, `large_network`": ("large_network", "large_network"),
+    }
     for title, (recipe, sweep) in rows.items():
         runs = load_sweep(sweep)
         low, high = mean_interval((100 * runs["test_accuracy"]).tolist())

@@ -1,4 +1,4 @@
-"""The sweeps on MNIST whose numbers the README and the chapters 5 and 6 quote."""
+"""The sweeps on MNIST whose numbers the README and the chapters 5 to 7 quote."""
 
 import json
 import shutil
@@ -31,7 +31,11 @@ def record() -> None:
     For chapter 6:
     4. `recipes`: the ladder of recipes and what was tried besides, five seeds each, **not** tested.
     5. `best_recipe`: the top of the ladder, ten seeds, tested.
-    6. `small_network`: another network, with batch normalisation and twenty epochs, five seeds, tested.
+    6. `small_network`: another network, with batch normalisation and forty epochs, five seeds, tested.
+    7. `large_network`: a larger one of its kind, five seeds, tested.
+
+    For chapter 7:
+    8. `one_epoch`: the recipe `fast` and two variations of it, one epoch, five seeds each, **not** tested.
 
     Raises:
         ValueError: a run of a sweep failed, or MNIST can't be had.
@@ -42,7 +46,10 @@ def record() -> None:
     compared = ",".join(parameters.LADDER + parameters.BESIDES)
     keep("recipes", ["06"], grid=(f"recipe={compared}",), seeds=5, fixed=[("open_test_set", "False")])
     keep("best_recipe", ["06"], grid=(), seeds=10, fixed=[("recipe", "best")])
-    keep("small_network", ["06"], grid=(), seeds=5, fixed=[("recipe", "small_network"), ("epochs", "20")])
+    keep("small_network", ["06"], grid=(), seeds=5, fixed=[("recipe", "small_network"), ("epochs", "40")])
+    keep("large_network", ["06"], grid=(), seeds=5, fixed=[("recipe", "large_network"), ("epochs", "24")])
+    untested = [("epochs", "1"), ("open_test_set", "False")]
+    keep("one_epoch", ["06"], grid=(f"recipe={','.join(parameters.ONE_EPOCH)}",), seeds=5, fixed=untested)
     records.write_json(RESULTS / "misread.json", {"best_recipe": misread("best_recipe")})
     run(["03", "04"], [("dataset", "digits")], RUNS / "digits")
     keep_reference("digits", RUNS / "digits")
