@@ -16,7 +16,7 @@ BESIDES = (  # the best recipe with one thing changed
     "no_augmentation",
     "more_augmentation",
 )
-ONE_EPOCH = ("fast", "sharp_labels", "twice_the_batch")  # for a single epoch
+ONE_EPOCH = ("fast", "sharp_labels", "short_warm_up", "twice_the_batch")  # for a single epoch
 RECIPES = (*LADDER, *BESIDES, "small_network", "large_network", *ONE_EPOCH)
 
 

@@ -24,7 +24,8 @@ class Recipe:
         conv_dropout, fc_dropout: shares that dropout zeroes, 0 to 1; networks with batch normalisation use the latter.
         optimizer: `adam`, `adamw`, or `sgd` with Nesterov's momentum 0.9.
         learning_rate: size of a step; with `one_cycle` the largest.
-        one_cycle: raise the learning rate over the first fifth of the steps, then lower it to nothing, both evenly.
+        one_cycle: raise the learning rate over the first steps, then lower it to nothing, both evenly.
+        warm_up: with `one_cycle`, the share of the steps over which it is raised.
         weight_decay: share by which each step shrinks the weights, before it is multiplied by the learning rate.
         batch_size: images a batch.
         label_smoothing: share of its certainty that each label gives away to all ten classes, 0 to 1.
@@ -39,6 +40,7 @@ class Recipe:
     optimizer: str = "adam"
     learning_rate: float = 0.001
     one_cycle: bool = False
+    warm_up: float = 0.2
     weight_decay: float = 0.0
     batch_size: int = 64
     label_smoothing: float = 0.0
@@ -64,7 +66,7 @@ BEST = replace(AUGMENTED, optimizer="sgd", learning_rate=0.05, weight_decay=0.00
 QUICK = {"channels_last": True, "bfloat16": True}
 # Its whole training is one epoch, too short to learn by heart. Chapter 7 takes it apart.
 SHORT = replace(BEST, fc_dropout=0.0, label_smoothing=0.1, shift=0.0, rotation=0.0, scaling=0.0)
-FAST = replace(SHORT, batch_size=96, learning_rate=0.08, **QUICK)
+FAST = replace(SHORT, batch_size=160, learning_rate=0.15, warm_up=0.5, **QUICK)
 WIDE = {"shift": 2.0, "rotation": 10.0, "scaling": 0.1}
 
 RECIPES = {
@@ -87,7 +89,8 @@ RECIPES = {
     # for a single epoch
     "fast": FAST,
     "sharp_labels": replace(FAST, label_smoothing=0.0),
-    "twice_the_batch": replace(FAST, batch_size=192, learning_rate=0.12),
+    "short_warm_up": replace(FAST, warm_up=0.2),
+    "twice_the_batch": replace(FAST, batch_size=320, learning_rate=0.2),
 }
 
 
@@ -112,7 +115,7 @@ def make_schedule(recipe: Recipe, optimizer: Optimizer, steps: int) -> OneCycleL
     """Return the schedule for a training of `steps` steps; None leaves the learning rate as it is."""
     if not recipe.one_cycle:
         return None
-    shape = {"pct_start": 0.2, "anneal_strategy": "linear", "cycle_momentum": False}
+    shape = {"pct_start": recipe.warm_up, "anneal_strategy": "linear", "cycle_momentum": False}
     return OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, **shape)
 
 

@@ -43,10 +43,11 @@ def waterfall(seconds: dict[str, float], floor: float, title: str) -> Figure:
     saved = [0.0, *(max(before - after, 0.0) for before, after in pairwise(values))]
     axes.barh(range(len(values)), values, color=BLUE, label="what is left")
     axes.barh(range(len(values)), saved, left=values, color=ORANGE, label="what this step saves")
-    for row, (value, less) in enumerate(zip(values, saved, strict=True)):
-        axes.annotate(f"{value:.2f} s", (value + less, row), xytext=(4, 0), textcoords="offset points", va="center")
-    axes.axvline(floor, color=GREY, lw=2, ls="--", label=f"floor: {floor:.2f} s")
+    for row, value in enumerate(values):
+        place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+        axes.annotate(f"{value:.2f} s", (value, row), color="white", **place)
+    axes.axvline(floor, color="black", lw=2.5, ls="--", label=f"floor: {floor:.2f} s")
     axes.set_yticks(range(len(values)), seconds)
-    axes.set(title=title, xlabel="seconds an epoch", ylim=(len(values) - 0.4, -0.6), xlim=(0, 1.14 * max(values)))
+    axes.set(title=title, xlabel="seconds an epoch", ylim=(len(values) - 0.4, -0.6), xlim=(0, 1.03 * max(values)))
     axes.legend(loc="lower right")
     return figure

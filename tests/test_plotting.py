@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torchvision import datasets
 
-from helpers import plotting, run_plots
+from helpers import plotting, run_plots, speed_plots
 from helpers.data import Dataset
 
 SHORT, LONG = tuple("0123456789"), tuple(datasets.FashionMNIST.classes)  # 'T-shirt/top', 'Ankle boot', …
@@ -39,6 +39,7 @@ RATES = pd.Index([0.0003, 0.001, 0.003, 0.01], name="learning_rate")
 GRID = pd.DataFrame(97.5 + np.arange(16).reshape(4, 4) / 10, RATES, pd.Index([32, 64, 128, 256], name="batch_size"))
 FAR_APART = GRID.where(GRID > 97.6, 11.35)
 
+BLOCKS = [("fetch images", 10.0, 14.0), ("forward", 14.0, 16.0), ("fetch images", 17.0, 20.0), ("forward", 20.0, 23.0)]
 FIGURES: dict[str, Callable[[], Figure]] = {
     "image_grid": lambda: plotting.image_grid(IMAGES[:20], title=TITLE),
     "image_grid, captions": lambda: plotting.image_grid(IMAGES[:10], ["9, read\nas 4"] * 10, title=TITLE),
@@ -73,6 +74,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "bundle": lambda: run_plots.bundle(
         HISTORIES, HISTORIES[:10], "val_accuracy", TITLE, "accuracy (%)", ("ours", "theirs")
     ),
+    "timeline": lambda: speed_plots.timeline(BLOCKS, "fetch images", TITLE),
+    "waterfall": lambda: speed_plots.waterfall({"classic loop": 5.0, "in memory": 3.0, "a step back": 3.2}, 0.6, TITLE),
     "grid": lambda: run_plots.grid(GRID, GRID / 1000, TITLE, "accuracy (%)"),
     "grid, far apart": lambda: run_plots.grid(FAR_APART, FAR_APART * float("nan"), TITLE, "accuracy (%)"),
 }
@@ -220,3 +223,22 @@ def test_captions_that_fit_leave_the_columns_as_asked() -> None:
     assert len(plotting.image_grid(IMAGES[:10], ["9, read\nas 4"] * 10).axes) == 10
     first = plotting.image_grid(IMAGES[:10], SHORT).axes
     assert len({round(axes.get_position().y0, 3) for axes in first}) == 1, "ten short names stand in one row"
+
+
+# --- time ---
+
+
+def test_a_timeline_has_a_row_for_each_part_and_begins_at_zero() -> None:
+    (axes,) = speed_plots.timeline(BLOCKS, "fetch images", TITLE).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["fetch images", "forward"]
+    rows = [[path.get_extents() for path in row.get_paths()] for row in axes.collections]
+    assert [[(block.x0, block.x1) for block in row] for row in rows] == [[(0, 4), (7, 10)], [(4, 6), (10, 13)]]
+
+
+def test_a_waterfall_shows_what_is_left_and_what_was_saved() -> None:
+    """A step that takes longer saves nothing, and its bar is longer."""
+    (axes,) = speed_plots.waterfall({"a": 5.0, "b": 3.0, "c": 3.2}, 0.6, TITLE).axes
+    left, saved = axes.containers
+    assert [bar.get_width() for bar in left] == [5.0, 3.0, 3.2]
+    assert [(bar.get_x(), bar.get_width()) for bar in saved] == [(5.0, 0.0), (3.0, 2.0), (3.2, 0.0)]
+    assert [text.get_text() for text in axes.texts] == ["5.00 s", "3.00 s", "3.20 s"]

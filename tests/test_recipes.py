@@ -93,8 +93,9 @@ def test_sixteen_bits_and_channels_last_happen_where_the_recipe_says_so(name: st
     assert {maps.is_contiguous(memory_format=torch.channels_last) for maps in seen} == {quick}
 
 
-def test_the_schedule_is_a_triangle() -> None:
-    recipe = Recipe(optimizer="sgd", learning_rate=0.5, one_cycle=True)
+@pytest.mark.parametrize(("warm_up", "last_of_the_rise"), [(0.2, 19), (0.5, 49)])
+def test_the_schedule_is_a_triangle(warm_up: float, last_of_the_rise: int) -> None:
+    recipe = Recipe(optimizer="sgd", learning_rate=0.5, one_cycle=True, warm_up=warm_up)
     optimizer = recipes.make_optimizer(recipe, torch.nn.Linear(1, 1))
     schedule = recipes.make_schedule(recipe, optimizer, steps=100)
     rates = []
@@ -102,10 +103,10 @@ def test_the_schedule_is_a_triangle() -> None:
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         schedule.step()
-    assert rates.index(max(rates)) == 19  # the twentieth of a hundred steps
+    assert rates.index(max(rates)) == last_of_the_rise  # counted from 0, of a hundred steps
     assert max(rates) == pytest.approx(0.5)
     assert rates[-1] < 1e-4
-    falls = [before - after for before, after in itertools.pairwise(rates[19:])]
+    falls = [before - after for before, after in itertools.pairwise(rates[last_of_the_rise:])]
     assert max(falls) == pytest.approx(min(falls))
 
 

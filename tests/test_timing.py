@@ -36,6 +36,23 @@ def test_an_estimate_claims_no_more_than_it_knows(seconds: float) -> None:
     assert timing.rounded(seconds) == ROUNDED[seconds]
 
 
+def test_a_ratio_is_that_of_the_turns() -> None:
+    """Turn by turn 2, 2 and 5; the medians would give 5 / 2."""
+    assert timing.ratio([4.0, 8.0, 5.0], [2.0, 4.0, 1.0]) == 2.0
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        timing.ratio([4.0, 8.0], [2.0])
+
+
+def test_the_clock_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the work, so that earlier work isn't counted, and after it, so that all of this one is."""
+    clock, device = iter([10.0, 12.5]), torch.device("cpu")
+    happened = []
+    monkeypatch.setattr(timing, "wait_for", lambda device: happened.append("wait"))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: happened.append("clock") or next(clock))
+    assert timing.timed(lambda: happened.append("work"), device) == 2.5
+    assert happened == ["wait", "clock", "work", "wait", "clock"]
+
+
 def loaders(images: TensorDataset) -> dict[str, DataLoader]:
     """Return batches of all kinds, some of which draw random numbers."""
     jitter = partial(augmentation.jitter, shift=1.0, rotation=5.0, scaling=0.05)

@@ -23,7 +23,7 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
         out: the folder.
         dataset_name: `auto`, `mnist` or `digits`; the digits have no target.
         device_name: as `training.choose_device` takes it.
-        repeats: timed epochs of each way, and seeds of the recipe `fast`; at least 1.
+        repeats: timed epochs of each way, and seeds of the race to the target; at least 1.
         epochs: after so many the classic loop is given up, should it not reach the target; at least 1.
 
     Returns:

@@ -1,6 +1,7 @@
 """What the benchmark says about the machine, its memory, and in its table."""
 
 import platform
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,22 +109,28 @@ def target_lines(target: dict | None) -> list[str]:
     """Return the table of the training time to the target, and whether it was missed."""
     if target is None:
         return ["Time to a target: not measured, since the target is one for MNIST."]
-    slow, fast = target["classic"], target["fast"]
     goal = f"{target['accuracy']:.2%}"
-    reached = sum(run["reached"] for run in fast)
-    lines = [
-        f"| to {goal} of the test images | seeds | epochs | seconds of training | test accuracy | times faster |",
-        "|---|" + "---:|" * 5,
-        f"| classic loop | 1 | {slow['epochs']} | {slow['seconds']:.1f} | {slow['accuracies'][-1]:.2%} | 1.0 |",
-    ]
     times = "–" if target["times_faster"] is None else f"{target['times_faster']:.1f}"
-    lines.append(
-        f"| recipe `fast` | {len(fast)} | {fast[0]['epochs']} | {target['fast_seconds_median']:.1f} "
-        f"| {target['fast_accuracy_mean']:.2%} (mean) | {times} |"
-    )
-    lines += ["", f"Recipe `fast` reached the target with {reached} of {len(fast)} seeds."]
+    lines = [
+        f"| to {goal} of the test images | seeds | reached by | epochs | seconds of training | test accuracy "
+        "| times sooner |",
+        "|---|" + "---:|" * 6,
+        target_row("classic loop", target["classic"], target["classic_seconds_median"], "1.0"),
+        target_row("recipe `fast`", target["fast"], target["fast_seconds_median"], times),
+        "",
+        "Epochs, seconds and times sooner are medians over the seeds, the accuracy is their mean.",
+    ]
     if target["fast_accuracy_mean"] < target["accuracy"]:
-        lines.append("Its mean missed it, so nothing is said about its speed.")
-    if not slow["reached"]:
-        lines.append(f"The classic loop missed the target in {slow['epochs']} epochs.")
+        lines.append(f"The mean of `fast` missed {goal}, so nothing is said about how much sooner it is.")
+    if missed := sum(not run["reached"] for run in target["classic"]):
+        most = max(run["epochs"] for run in target["classic"])
+        lines.append(f"The classic loop missed {goal} in {most} epochs with {missed} of the seeds.")
     return lines
+
+
+def target_row(name: str, runs: list[dict], seconds: float, times: str) -> str:
+    """Return the row of one way to the target; runs as `race.time_to_target` returns them."""
+    epochs = statistics.median(run["epochs"] for run in runs)
+    accuracy = statistics.mean(run["accuracies"][-1] for run in runs)
+    reached = sum(run["reached"] for run in runs)
+    return f"| {name} | {len(runs)} | {reached} | {epochs:g} | {seconds:.1f} | {accuracy:.2%} | {times} |"

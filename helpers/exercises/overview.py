@@ -7,10 +7,10 @@ from pathlib import Path
 from IPython.display import HTML, display
 
 from helpers import paths, records
-from helpers.exercises import chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, progress
+from helpers.exercises import chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7, progress
 
 CHECKS: dict[str, Callable] = {}
-for _chapter in (chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6):
+for _chapter in (chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7):
     CHECKS |= _chapter.CHECKS
 
 
