@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
     bench.add_argument("--device", choices=parameters.DEVICES, default="auto", help="default: auto")
 
-    commands.add_parser("record", help="run the sweeps on MNIST that results/ and the README quote; about an hour")
+    commands.add_parser("record", help="run the sweeps on MNIST that results/ and the README quote; three hours")
 
     tables = commands.add_parser("tables", help="write the README's tables and the teacher's page")
     tables.add_argument("--check", action="store_true", help="write nothing; exit status 1 if they differ")

@@ -43,7 +43,9 @@ SWEEPS = {  # runs, seeds, epochs, and what is varied beside the seed
     "picked": (10, 10, 10, ["learning_rate", "batch_size"]),
     "recipes": (60, 5, 10, ["recipe"]),
     "best_recipe": (10, 10, 10, []),
-    "small_network": (5, 5, 20, []),
+    "small_network": (5, 5, 40, []),
+    "large_network": (5, 5, 24, []),
+    "one_epoch": (15, 5, 1, ["recipe"]),
 }
 
 
@@ -75,7 +77,7 @@ def test_the_picked_setting_is_the_best_of_the_grid_by_validation() -> None:
     assert set(picked["batch_size"]) == {best["batch_size"]}
 
 
-@pytest.mark.parametrize("name", ["grid", "recipes"])
+@pytest.mark.parametrize("name", ["grid", "recipes", "one_epoch"])
 def test_a_search_never_saw_the_test_set(name: str) -> None:
     assert not [column for column in records.load_sweep(name) if column.startswith("test")]
 

@@ -120,7 +120,7 @@ def test_weights_and_figures_lie_in_the_run_folder(series: Run) -> None:
     assert (series.out / "weights.pt").is_file()
     pictures = sorted((series.out / "images").iterdir())
     of_this_run, of_the_recorded = (
-        ["confusion_matrix_digits"],
+        ["confusion_matrix_digits", "faster_digits"],
         ["ladder", "seeds", "sweep_grid", "test_of_two_settings"],
     )
     assert [picture.stem for picture in pictures] == of_this_run + of_the_recorded

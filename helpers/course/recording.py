@@ -35,7 +35,7 @@ def record() -> None:
     7. `large_network`: a larger one of its kind, five seeds, tested.
 
     For chapter 7:
-    8. `one_epoch`: the recipe `fast` and two variations of it, one epoch, five seeds each, **not** tested.
+    8. `one_epoch`: the recipe `fast` and three variations of it, one epoch, five seeds each, **not** tested.
 
     Raises:
         ValueError: a run of a sweep failed, or MNIST can't be had.
