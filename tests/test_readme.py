@@ -45,7 +45,7 @@ SWEEPS = {  # runs, seeds, epochs, and what is varied beside the seed
     "best_recipe": (10, 10, 10, []),
     "small_network": (5, 5, 40, []),
     "large_network": (5, 5, 24, []),
-    "one_epoch": (15, 5, 1, ["recipe"]),
+    "one_epoch": (20, 5, 1, ["recipe"]),
 }
 
 
