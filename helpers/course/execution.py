@@ -97,6 +97,8 @@ def execute(chapter: Path, values: dict[str, object], out: Path, progress: bool 
                     extra_arguments=KERNEL_ARGUMENTS,
                     progress_bar={"desc": chapter.stem} if progress else False,
                     start_timeout=START_TIMEOUT,
+                    # All is saved by then, and Python takes three seconds to take down PyTorch and the rest in order.
+                    shutdown_kernel="immediate",
                     on_notebook_start=lambda **_: started.append(True),
                     config=config,
                 )
