@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 1 a chapter or a check failed, 2 bad input."""
     options = build_parser().parse_args(arguments)
-    from helpers.course import commands  # loads PyTorch: not before the call is known to be right
+    from helpers.course import commands  # takes a second: not before the call is known to be right
 
     try:
         return getattr(commands, options.command)(options)

@@ -1,20 +1,15 @@
-"""The commands of `python -m helpers`: each takes its options and returns an exit status."""
+"""The commands of `python -m helpers`: each takes its options and returns an exit status.
+
+Each imports what it alone needs: PyTorch and the rest take five seconds, and a list of parameters needs none of them.
+"""
 
 from argparse import Namespace
 from pathlib import Path
 
-from helpers import data as datasets
 from helpers import paths
-from helpers.course import bench as benching
-from helpers.course import chapters, readme, recording, refreshing
-from helpers.course import grid as grids
-from helpers.course import handouts as building
-from helpers.course import run as running
-from helpers.course import sweep as sweeping
+from helpers.course import chapters
 from helpers.course.browsers import PrintError
 from helpers.course.execution import ChapterError
-from helpers.download import FAMILY
-from helpers.exercises import overview
 
 __all__ = ["FAILURES", "bench", "data", "handouts", "progress", "record", "refresh", "run", "sweep", "tables"]
 
@@ -26,6 +21,9 @@ def run(options: Namespace) -> int:
     if options.list:
         print(chapters.list_parameters(chapters.select_chapters(options.chapters)))
         return 0
+
+    from helpers.course import run as running
+
     out: Path = options.out or paths.ROOT / "runs" / "latest"
     results = running.run(options.chapters, options.parameter, out)
     print("\n" + running.summary(results, out))
@@ -34,6 +32,9 @@ def run(options: Namespace) -> int:
 
 def sweep(options: Namespace) -> int:
     """Run a grid with several seeds; leave one folder a run, and the tables, in the folder `--out`."""
+    from helpers.course import grid as grids
+    from helpers.course import sweep as sweeping
+
     selected, out = chapters.select_chapters(options.chapters), options.out.expanduser()
     results = sweeping.sweep(
         selected,
@@ -54,6 +55,9 @@ def sweep(options: Namespace) -> int:
 
 def data(options: Namespace) -> int:
     """Fetch and verify a data set."""
+    from helpers import data as datasets
+    from helpers.download import FAMILY
+
     if options.dataset not in FAMILY:
         raise ValueError(f"dataset: unknown data set {options.dataset!r}; choose one of {', '.join(FAMILY)}")
     folder = (options.data_dir or paths.from_root("data")).absolute()
@@ -67,6 +71,8 @@ def data(options: Namespace) -> int:
 
 def progress(options: Namespace) -> int:
     """Show which exercises are solved on this computer; write that as JSON; or forget it."""
+    from helpers.exercises import overview
+
     if options.reset and options.export:
         raise ValueError("progress: --export and --reset are given together; export first, then reset")
     try:
@@ -83,6 +89,8 @@ def progress(options: Namespace) -> int:
 
 def handouts(options: Namespace) -> int:
     """Build the students' and the instructors' copies."""
+    from helpers.course import handouts as building
+
     out: Path = (options.out or paths.ROOT / "handouts").expanduser().absolute()
     selected = chapters.select_chapters(options.chapters)
     files = building.build(selected, out, options.paper if options.pdf else None, options.source)
@@ -93,6 +101,8 @@ def handouts(options: Namespace) -> int:
 
 def bench(options: Namespace) -> int:
     """Time the classic loop and the course's side by side; leave numbers and a table in the folder `--out`."""
+    from helpers.course import bench as benching
+
     out = (options.out or paths.ROOT / "runs" / "bench").expanduser().absolute()
     benching.bench(out, options.dataset, options.device, options.repeats, options.epochs)
     print("\n" + (out / "bench.md").read_text(encoding="utf-8"))
@@ -102,12 +112,16 @@ def bench(options: Namespace) -> int:
 
 def record(options: Namespace) -> int:
     """Run the sweeps that the README quotes."""
+    from helpers.course import recording
+
     recording.record()
     return 0
 
 
 def tables(options: Namespace) -> int:
     """Bring the README's tables and the teacher's page up to date, or tell whether they are."""
+    from helpers.course import readme
+
     changed = readme.write_tables(write=not options.check)
     state = "differ from their sources" if changed and options.check else "are up to date"
     print(f"The README's tables and the notes in docs/teaching.md {state}")
@@ -116,5 +130,7 @@ def tables(options: Namespace) -> int:
 
 def refresh(options: Namespace) -> int:
     """Execute notebooks in place."""
+    from helpers.course import refreshing
+
     refreshing.refresh(options.chapters)
     return 0
