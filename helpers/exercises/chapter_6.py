@@ -291,6 +291,8 @@ def shift_images(answer: Callable) -> str:
         (-d, r, "With both above 0, or both below, it works. "),
         (r, 0, "Shifts in both directions work. Here one is 0. "),
         (0, -d, "Shifts in both directions work. Here one is 0. "),
+        (-r, 0, "Shifts in both directions work. Here one is 0. "),
+        (0, d, "Shifts in both directions work. Here one is 0. "),
         (0, 0, "All shifts work, except the one that moves nothing. "),
     ]:
         try:

@@ -155,6 +155,21 @@ def shift_by_negative_ends(images, right, down):
     return shift_by_padding(images, right, down)
 
 
+def shift_in_four_branches(images, right, down):
+    """With a 0 beside a negative shift, `[:-0]` is nothing."""
+    width = images.shape[3]
+    if right >= 0 and down >= 0:
+        return shift_by_padding(images, right, down)
+    moved = torch.full_like(images, images.min())
+    if right < 0 and down < 0:
+        moved[:, :, :down, :right] = images[:, :, -down:, -right:]
+    elif right < 0:
+        moved[:, :, down:, :right] = images[:, :, :-down, -right:]
+    else:
+        moved[:, :, :down, right:] = images[:, :, -down:, : width - right]
+    return moved
+
+
 def shift_into_28(images, right, down):
     moved = torch.full((len(images), 1, 28, 28), images.min().item())
     moved[:, :, down:, right:] = images[:, :, : 28 - down, : 28 - right]
@@ -317,6 +332,7 @@ WRONG = {
         (shift_to_the_right_only, "To the right and down it works. For images"),
         (shift_both_alike, "To the right and down it works. For images"),
         (shift_by_negative_ends, "`[:-0]` means up to place 0"),
+        (shift_in_four_branches, "Here one is 0"),
         (shift_into_28, "a fixed 28"),
         (shift_by_index_up_to_28, "a fixed 28"),
         (lambda images, right, down: shift_by_padding(images, right, down).double(), "of type float64"),

@@ -235,6 +235,19 @@ def scattered(images, labels, batch_size, order):
     return in_a_list(images, labels, batch_size, order.argsort())
 
 
+def first_batch_in_a_list(images, labels, batch_size, order):
+    batches = []
+    for index in order.split(batch_size):
+        batches.append((images[index], labels[index]))
+        return batches
+
+
+def from_one_on(images, labels, batch_size, order):
+    for start in range(1, len(order), batch_size):
+        index = order[start : start + batch_size]
+        yield images[index], labels[index]
+
+
 def one_left_out(images, labels, batch_size, order):
     for start in range(0, len(order), batch_size):
         index = order[start : start + batch_size - 1]
@@ -325,6 +338,7 @@ WRONG = {
         (lambda slow, fast: ratios(slow, fast), "as many as there are turns"),
         (lambda slow, fast: slow / fast, "go through both together"),
         (lambda slow, fast: 2.718, "a name of the notebook"),
+        (lambda slow, fast: 2, "a name of the notebook"),
         (lambda slow, fast: "2.5", "I expected one number"),
         (2.5, "I expected a function"),
     ],
@@ -382,6 +396,9 @@ WRONG = {
         (counted(two=4), "come in twice"),
         (counted(two=6), "forward and backward together"),
         (lambda i, o, k, s: by_loops(i, o, k, s) / 1e6, "in millions"),
+        (lambda i, o, k, s: 2 * i * 25 * o * (s - 4) ** 2, "a fixed 5"),
+        (lambda i, o, k, s: 2 * i * k * k * o * (s - 4) ** 2, "a fixed 5"),
+        (lambda i, o, k, s: 2 * i * 5 * 5 * o * (s - k + 1) ** 2, "a fixed 5"),
         (lambda i, o, k, s: 288_000, "a name of the notebook"),
         (lambda i, o, k, s: None if s else 0, "returns nothing"),
         (lambda i, o, k, s: math.nan, "got nan"),
@@ -391,6 +408,8 @@ WRONG = {
     "7.4": [
         (own_order, "the images come as they lie"),
         (only_full_ones, "the last batch is missing"),
+        (first_batch_in_a_list, "only the first batch came"),
+        (from_one_on, "the first image of `order` is missing"),
         (own_labels, "but the labels do not"),
         (own_images, "but the images do not"),
         (by_stacking, "image by image, or label by label"),
