@@ -320,7 +320,7 @@ WRONG = {
         (lambda images, right, down: shift_by_padding(images, 0, down), "nothing moves sideways"),
         (shift_with_zeros, "a light grey"),
         (lambda images, right, down: shift_with_zeros(images, -right, -down), "move the other way"),
-        (lambda images, right, down: F.pad(images, (right, -right, down, -down), value=-0.4242), "What moved is right"),
+        (lambda images, right, down: F.pad(images, (right, -right, down, -down), value=-0.2424), "What moved is right"),
         (shift_a_clone, "Start from paper"),
         (shift_smeared, "copy of the edge"),
         (shift_by_the_chapter, "augmentation.move makes"),
