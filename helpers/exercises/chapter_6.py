@@ -427,7 +427,7 @@ def most_and_least(answer: tuple, ladder: dict[str, Sequence[float]]) -> str:
     helps_most = {name: gain >= best - TIED for name, gain in gains.items()}
     helps_least = {name: gain <= worst + TIED for name, gain in gains.items()}
     if helps_most[most] and helps_least[least]:
-        return f"{gains[most]:+.2f} and {gains[least]:+.2f} points{_beside_the_spread(ladder)}"
+        return f"{gains[most]:+.2f} and {gains[least]:+.2f} points. Does your sentence say what the bars at the smaller step leave open?"  # fmt: skip
     if helps_most[least] and helps_least[most]:
         raise NotYet("You have found both, but in each other's place: the one that helps most comes first.")
     if most == least:
@@ -466,14 +466,6 @@ def _row(name: object, rows: list[str], asked: str) -> str:
     if sum(row in plain for row in rows) > 1:
         raise NotYet(f"In {describe(name)} there are two rows. One name is enough for a step, that of the row it arrives at.")  # fmt: skip
     raise NotYet(f"There is no row called {describe(name)}. The steps arrive at {', '.join(rows[1:])}.")
-
-
-def _beside_the_spread(ladder: dict[str, Sequence[float]]) -> str:
-    """Return how far seeds of one recipe spread, so that a step may be compared with it."""
-    spreads = [stdev(values) for values in ladder.values() if len(values) > 1]
-    if not spreads:
-        return "."
-    return f"; seeds of one recipe spread by about {fmean(spreads):.2f}. Is the smaller step more than luck? What does your sentence say?"
 
 
 # --- 6.5 ---
