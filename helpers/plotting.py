@@ -61,7 +61,7 @@ def image_grid(
 
     Where a caption is wider than its column, there are fewer columns. No images give an empty page that says so.
     """
-    columns = min(columns, _columns_for(captions))
+    columns = min(columns, _columns_for(captions), len(images) or columns)  # a short row fills the page, too
     rows = max(1, -(-len(images) // columns))
     if captions and rows > 1:
         columns = -(-len(images) // rows)  # 5 and 5 rather than 6 and 4
