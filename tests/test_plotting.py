@@ -225,6 +225,12 @@ def test_captions_that_fit_leave_the_columns_as_asked() -> None:
     assert len({round(axes.get_position().y0, 3) for axes in first}) == 1, "ten short names stand in one row"
 
 
+def test_a_row_of_few_images_fills_the_page() -> None:
+    figure = plotting.image_grid(IMAGES[:5])
+    figure.draw_without_rendering()
+    assert max(axes.get_position().x1 for axes in figure.axes if axes.images) > 0.95
+
+
 # --- time ---
 
 

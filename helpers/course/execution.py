@@ -18,6 +18,7 @@ from helpers.course.chapters import all_chapters, parameter_names
 # ipykernel 7 warns at every start that its messages on this machine are not encrypted; its errors still show.
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]
 # A fifth of the time of importing PyTorch and the rest goes into looking for garbage: look more rarely.
+# (Not when notebooks are refreshed: the timings that are committed come from a kernel as learners start it.)
 QUICK_IMPORTS = "--IPKernelApp.exec_lines=import gc; gc.set_threshold(10_000)"
 START_ATTEMPTS = 3  # where kernels listen at ports, two that start at the same moment can be given the same one
 START_TIMEOUT = 300  # seconds; a machine that starts dozens of kernels at once is slow

@@ -22,7 +22,10 @@ def apart(right: float, slips: Slips, gap: float) -> bool:
 
 
 def two(draw: Callable, others: Callable, slips_in: Callable, whole: bool = False) -> list[tuple]:
-    """Return two inputs for which neither the right answer nor a slip gives the same number; if `whole`, none at all."""
+    """Return two inputs for which no right answer or slip of one comes up for the other.
+
+    Whole numbers, such as 0 and 1, may come up for both, unless `whole` forbids it.
+    """
     while True:
         inputs = [draw(), others()]
         one, other = (
@@ -165,7 +168,7 @@ def whole_and_part(answer: Callable) -> str:
             raise NotYet(f"Elsewhere yours is right. For {about}: {reason} {hint}") from None
         slips = [(0.0, f"{hint} 0 would mean: it never ends.")] if one else []
         compare(got, right, f"{about}, a special case", slips, tolerance=4e-3, hint=hint)
-    return "The rest sets the limit: make half of the time ten times as fast, and the whole gains 1.82; as fast as you like, and it gains 2."  # fmt: skip
+    return "The rest sets the limit: make half of the time ten times as fast, and the whole becomes 1.82 times as fast; however fast that half gets, twice is the limit."  # fmt: skip
 
 
 def _share_and_times() -> tuple[float, float]:
