@@ -1,20 +1,124 @@
-"""Checkpoints: all that a training run needs to go on later as if it had never stopped, in one file."""
+"""Checkpoints: everything a training run needs to go on later as if it had never stopped, in one file."""
 
 import copy
+import os
+import pickle
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
-from helpers import paths
-from helpers.tensor_files import first_difference, read_safely, shapes, write_whole
+from helpers import settings
 
-FREE_TO_CHANGE = {"epochs", "resume", "device", "data_dir", "run_dir", "images_dir"}  # not compared
+
+def atomic_save(content: object, path: Path) -> None:
+    """Save `content` under `path` whole or not at all, whatever happens meanwhile: what was there stays until then.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    temporary = _temporary(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())  # on the disk, not only on its way there
+        os.replace(temporary, path)  # the one moment in which the new takes the place of the old
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        raise OSError(f"{settings.shown(path)}: can't be written ({error}); what was there before still is") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_ready(path: Path) -> None:
+    """Remove what a killed run left beside `path`, and make sure that files can be written there.
+
+    Raises:
+        ValueError: they can't.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _temporary(path).touch()
+        _temporary(path).unlink()
+    except OSError as error:
+        raise ValueError(f"checkpoint: {settings.shown(path)} can't be written ({error.strerror})") from None
+    if path.is_dir():
+        raise ValueError(f"checkpoint: {settings.shown(path)} is a folder; give the name of a file")
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def safe_load(path: Path) -> object:
+    """Read what `torch.save` wrote: tensors and plain values. Nothing in the file is ever run as code.
+
+    Raises:
+        ValueError: the file is missing, damaged, or holds anything else; the message is one line.
+    """
+    name = settings.shown(path)
+    try:
+        with zipfile.ZipFile(path) as archive:  # a file of torch.save is a zip archive, with a checksum for each part
+            if archive.testzip() is not None:
+                raise zipfile.BadZipFile
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ValueError(f"{name}: there is no such file") from None
+    except OSError as error:
+        raise ValueError(f"{name}: can't be read ({error.strerror})") from None
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"{name}: refused, since it holds more than weights and plain values, and loading that could run its code"
+        ) from None
+    except Exception:  # damage has many names
+        raise ValueError(f"{name}: damaged, cut short, or no file of torch.save; delete it or give another") from None
+
+
+def first_difference(there: dict[str, str], here: dict[str, str]) -> str | None:
+    """Compare a file with what is in memory: the first field that differs and both its values, or None."""
+    for field in [*here, *there]:
+        if there.get(field) != here.get(field):
+            return f"{field} is {there.get(field, 'absent')} in the file and {here.get(field, 'absent')} here"
+    return None
+
+
+def shapes(tensors: dict) -> dict[str, str]:
+    """Return the type and shape of each tensor in words; of anything else, the type."""
+    return {
+        f"shape of {name}": f"{value.dtype} {tuple(value.shape)}" if torch.is_tensor(value) else type(value).__name__
+        for name, value in tensors.items()
+    }
+
+
+def save_weights(model: nn.Module, path: str | Path) -> Path:
+    """Write the model's weights to `path` (a relative one starts at the course's root), whole or not at all."""
+    path = settings.from_root(path)
+    atomic_save(model.state_dict(), path)
+    return path
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Fill `model` with weights from `path`; nothing in the file is ever run as code.
+
+    Raises:
+        ValueError: the file is missing, damaged or suspicious, or its weights are another network's.
+    """
+    path = settings.from_root(path)
+    weights = safe_load(path)
+    found = shapes(weights) if isinstance(weights, dict) else {}
+    difference = first_difference(found, shapes(model.state_dict()))
+    if difference:
+        raise ValueError(f"{settings.shown(path)}: holds no weights of this network: {difference}")
+    model.load_state_dict(weights)
+
+
+IGNORED_SETTINGS = {"epochs", "resume", "device", "data_dir", "run_dir", "images_dir"}  # not compared
 MOVING = {"last_epoch", "T_cur", "T_i"}  # what a schedule counts; the rest of it stays the same
 
 
@@ -43,7 +147,7 @@ def _images(batches: DataLoader) -> str:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingState:
     """What training changes, and what it draws from: the arguments of `training.fit`."""
 
     model: nn.Module
@@ -89,11 +193,11 @@ class Run:
         orders = (_order(self.train_batches), _order(self.val_batches))
         return [order for order in orders if order is not None]
 
-    def identity(self, settings: dict | None) -> dict[str, str]:
+    def identity(self, config: dict | None) -> dict[str, str]:
         """Describe which run this is, field by field: a checkpoint continues only a run with the same identity.
 
         Args:
-            settings: the learner's own names for things, compared first; those in `FREE_TO_CHANGE` are left out.
+            config: the learner's own names for things, compared first; those in `IGNORED_SETTINGS` are left out.
 
         Raises:
             ValueError: the batches are no DataLoader, so that nobody could tell their order.
@@ -102,7 +206,7 @@ class Run:
             if not isinstance(getattr(self, name), DataLoader):
                 raise ValueError(f"{name}: got {type(getattr(self, name)).__name__}; a checkpoint needs a DataLoader")
         order = _order(self.train_batches)
-        fields = {name: repr(value) for name, value in (settings or {}).items() if name not in FREE_TO_CHANGE}
+        fields = {name: repr(value) for name, value in (config or {}).items() if name not in IGNORED_SETTINGS}
         fields["training images"] = _images(self.train_batches)
         fields["validation images"] = _images(self.val_batches)
         fields["batch size"] = str(batch_size(self.train_batches))
@@ -133,19 +237,79 @@ class Run:
 
 def save_checkpoint(path: Path, identity: dict[str, str], state: dict) -> None:
     """Write a checkpoint, whole or not at all; the last one stays until this one is complete."""
-    write_whole({"identity": identity, "state": state}, path)
+    atomic_save({"identity": identity, "state": state}, path)
 
 
 def load_checkpoint(path: Path, identity: dict[str, str]) -> dict:
     """Return the state in a checkpoint.
 
     Raises:
-        ValueError: the file can't be used (see `read_safely`), is no checkpoint, or belongs to another run.
+        ValueError: the file can't be used (see `safe_load`), is no checkpoint, or belongs to another run.
     """
-    content = read_safely(path)
+    content = safe_load(path)
     if not isinstance(content, dict) or content.keys() != {"identity", "state"}:
-        raise ValueError(f"{paths.shown(path)}: holds no checkpoint of training.fit; give another file")
+        raise ValueError(f"{settings.shown(path)}: holds no checkpoint of training.fit; give another file")
     difference = first_difference(content["identity"], identity)
     if difference:
-        raise ValueError(f"{paths.shown(path)}: belongs to another run: {difference}; give its settings or a new file")
+        raise ValueError(
+            f"{settings.shown(path)}: belongs to another run: {difference}; give its settings or a new file"
+        )
     return content["state"]
+
+
+class TrainingError(RuntimeError):
+    """Training can't go on; the message is one line that says why, and what to try."""
+
+
+class TrainingStopped(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C or the stop button; the message is one line that says how to continue.
+
+    Attributes:
+        history: of the epochs that are finished, as `training.fit` would return it.
+    """
+
+    def __init__(self, message: str, history: list[dict]):
+        super().__init__(message)
+        self.history = history
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the line alone: a notebook asks here, and then doesn't run the cells that wait behind this one."""
+        return [str(self)]
+
+
+def broken_loss(what: str, value: Tensor | float, optimizer: Optimizer) -> TrainingError:
+    """Return the error for a loss that is no finite number."""
+    rate = float(optimizer.param_groups[0]["lr"])
+    return TrainingError(
+        f"{what} is {float(value)} at a learning rate of {rate:g}; try {rate / 10:g}, or look for NaN in the images"
+    )
+
+
+def where_it_is(state: dict) -> str:
+    """Say which epoch the model is back at."""
+    done = len(state["history"])
+    return f"the model is as after epoch {done}" if done else "the model is as before training"
+
+
+def how_to_continue(state: dict, epochs: int, path: Path | None) -> str:
+    """Return the line that follows an interruption."""
+    done = len(state["history"])
+    if done == epochs:
+        return f"Stopped after epoch {done}/{epochs}, the last one; there is nothing left to do."
+    if not done:
+        advice = "call fit again to begin anew"
+    elif path is None:
+        advice = f"to continue, call fit with the same objects and epochs={epochs - done}"
+    else:
+        advice = f"to continue from {settings.shown(path)}, call fit again with resume=True"
+    return f"Stopped in epoch {done + 1}/{epochs}; {where_it_is(state)}; {advice}."
+
+
+def full_memory(run: TrainingState) -> TrainingError:
+    """Return the error for a device whose memory is full."""
+    size, val_size = batch_size(run.train_batches), batch_size(run.val_batches)
+    other_device = "" if run.device.type == "cpu" else ", or device='cpu'"
+    return TrainingError(
+        f"{run.device.type} is out of memory with batches of {size} images ({val_size} in validation); "
+        f"set a smaller batch_size{other_device}"
+    )

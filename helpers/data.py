@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler, TensorDataset
 
-from helpers import parameters, paths
+from helpers import settings
 from helpers.download import FAMILY, DataError, SettingError, ensure_archives
 
 TITLES = {
@@ -73,11 +73,11 @@ def load_dataset(name: str = "auto", data_dir: str | Path = "data", mirror: str 
             is no address, which `auto` doesn't hide.
         ValueError: the name is unknown.
     """
-    parameters.check(dataset=name)
+    settings.check(dataset=name)
     if name == "digits":
         return _embedded_digits()
     try:
-        return _from_archives("mnist" if name == "auto" else name, paths.from_root(data_dir), mirror)
+        return _from_archives("mnist" if name == "auto" else name, settings.from_root(data_dir), mirror)
     except SettingError:
         raise
     except DataError as error:
@@ -166,7 +166,7 @@ def normalise(images: Tensor, mean: float, std: float) -> Tensor:
     return images.unsqueeze(1).float().div_(255).sub_(mean).div_(std)
 
 
-class BatchNumbers(Sampler[Tensor]):
+class IndexBatchSampler(Sampler[Tensor]):
     """Bundles the image numbers of another sampler into batches, as PyTorch's `BatchSampler` does in chapter 1.
 
     These bundles are tensors on the images' device. An accelerator that got lists would have to be waited for at each
@@ -211,7 +211,7 @@ def make_batches(
         sampler = SequentialSampler(dataset)
     return DataLoader(
         dataset,
-        sampler=BatchNumbers(sampler, batch_size, dataset.tensors[0].device),
+        sampler=IndexBatchSampler(sampler, batch_size, dataset.tensors[0].device),
         batch_size=None,
         collate_fn=None if augment is None else lambda batch: (augment(batch[0]), batch[1]),
         # A loader draws one number at the start of each pass. Drawn from PyTorch's global generator, it would change
@@ -221,7 +221,7 @@ def make_batches(
 
 
 @dataclass(frozen=True)
-class Prepared:
+class DataSplits:
     """The three sets as the network reads them: images float32 (N, 1, 28, 28), labels int64 (N,), on one device.
 
     Attributes:
@@ -236,7 +236,7 @@ class Prepared:
     std: float
 
 
-def prepare(dataset: Dataset, val_size: int | None, seed: int, device: torch.device | str = "cpu") -> Prepared:
+def prepare(dataset: Dataset, val_size: int | None, seed: int, device: torch.device | str = "cpu") -> DataSplits:
     """Split, normalise by the training set, and move to `device`: chapter 1 in one call.
 
     Args:
@@ -250,4 +250,4 @@ def prepare(dataset: Dataset, val_size: int | None, seed: int, device: torch.dev
         TensorDataset(normalise(part.tensors[0], mean, std).to(device), part.tensors[1].to(device))
         for part in (train, val, test)
     ]
-    return Prepared(*ready, mean, std)
+    return DataSplits(*ready, mean, std)

@@ -23,7 +23,7 @@ import urllib3  # requests is built on it, and its errors come through while a b
 from torchvision import datasets
 from tqdm.auto import tqdm
 
-from helpers import paths
+from helpers import settings
 
 PATIENCE = 10.0  # seconds without an answer, or with less than MINIMUM_RATE, before a mirror is given up
 MINIMUM_RATE = 4_096  # bytes a second; a slower transfer would outlast the lesson
@@ -105,13 +105,13 @@ def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> lis
                 _fetch_missing(wanted, folder, mirror)
     except filelock.Timeout:
         trouble = f"another process has been fetching into it for {WAIT:g} s; end that one and try again"
-        raise DataError(f"{paths.shown(folder)}: {trouble}") from None
+        raise DataError(f"{settings.shown(folder)}: {trouble}") from None
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, a limit on files
         trouble = "is full" if full else "can't be read and written"
         remedy = "free about 30 MB or give another folder" if full else "give a folder that can"
         reason = " ".join(str(error.strerror or error).split())
-        raise SettingError(f"data_dir: '{paths.shown(data_dir)}' {trouble} ({reason}); {remedy}") from None
+        raise SettingError(f"data_dir: '{settings.shown(data_dir)}' {trouble} ({reason}); {remedy}") from None
     return [folder / archive.name for archive in wanted]
 
 
@@ -127,7 +127,7 @@ def _fetch_missing(wanted: tuple[Archive, ...], folder: Path, mirror: str | None
                 os.replace(partial / archive.name, folder / archive.name)
     except _Fault as fault:
         names = ", ".join(archive.name for archive in wanted if not archive.is_in(folder))
-        remedy = f"put {names} into {paths.shown(folder)}, or name a mirror: python -m helpers data --mirror URL"
+        remedy = f"put {names} into {settings.shown(folder)}, or name a mirror: python -m course data --mirror URL"
         raise DataError(f"no mirror gave {fault}; {remedy}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)

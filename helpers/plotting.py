@@ -3,6 +3,7 @@
 import html
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
-from helpers import paths
+from helpers import settings
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without colour
 WIDTH = 8.0  # inches: the width of a page
@@ -37,7 +38,7 @@ def show(figure: Figure, alt: str) -> None:
 
 def save(figure: Figure, path: str | Path) -> Path:
     """Write `figure` as a picture (a relative path starts at the course's root) and return where it lies."""
-    path = paths.from_root(path)
+    path = settings.from_root(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=144)
     return path
@@ -278,3 +279,122 @@ def show_source(dataset) -> None:
         )
     style = "border: 3px solid #E69F00; padding: 0.6em 1em; background: #FFF8E5; color: #000000"
     display(HTML(f'<div style="{style}">{words}</div>'))
+
+
+SPAN = (
+    2.0  # points below the best at which the colours of `heatmap` end: one bad setting would make all others look alike
+)
+
+
+def strip_plot(
+    groups: dict[str, Sequence[float]], intervals: dict[str, tuple[float, float]], title: str, label: str
+) -> Figure:
+    """Draw a row of dots for each group, one dot a run, and an interval below it.
+
+    Args:
+        groups: values of the runs, by the name of the group; the first group stands on top.
+        intervals: lower and upper end of a bar below the dots, by the same names; NaN draws none.
+        title: the message of the figure.
+        label: of the axis of values.
+    """
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.8 * len(groups)), layout="constrained")
+    axes = figure.subplots()
+    for row, (name, values) in enumerate(groups.items()):
+        axes.plot(values, [row - 0.15] * len(values), "o", color=BLUE, alpha=0.6, markersize=8)
+        low, high = intervals[name]
+        axes.errorbar((low + high) / 2, row + 0.2, xerr=(high - low) / 2, color=ORANGE, marker="|", capsize=5, lw=2.5)
+    axes.set_yticks(range(len(groups)), groups)
+    axes.set(title=title, xlabel=label, ylim=(len(groups) - 0.5, -0.6))
+    axes.grid(axis="x", color=GREY, alpha=0.25)
+    return figure
+
+
+def learning_curves(
+    runs: pd.DataFrame, one: pd.DataFrame, metric: str, title: str, label: str, names: tuple[str, str]
+) -> Figure:
+    """Draw one thin line a run over the epochs, and one thick line on top.
+
+    Args:
+        runs: columns `run`, `epoch` and `metric`.
+        one: the run to compare them with, columns `epoch` and `metric`.
+        metric: the column to draw, shares from 0 to 1; they are drawn in per cent.
+        title: the message of the figure.
+        label: of the upright axis.
+        names: for the legend, of the runs and of the one.
+    """
+    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for number, (_, run) in enumerate(runs.groupby("run", sort=False)):
+        axes.plot(run["epoch"], 100 * run[metric], color=BLUE, lw=1, alpha=0.6, label=names[0] if number == 0 else None)
+    axes.plot(one["epoch"], 100 * one[metric], color=ORANGE, lw=2, marker="s", label=names[1])
+    axes.set(title=title, xlabel="epoch", ylabel=label, xticks=sorted(runs["epoch"].unique()))
+    axes.legend()
+    return figure
+
+
+def heatmap(means: pd.DataFrame, spreads: pd.DataFrame, title: str, label: str) -> Figure:
+    """Draw one field for each pair of settings, with the mean and the spread over the seeds written into it.
+
+    Args:
+        means: rows and columns are the values of two settings, whose names are those of its two indexes.
+        spreads: the standard deviations, in the same order; NaN writes none.
+        title: the message of the figure.
+        label: of the colours.
+    """
+    figure = Figure(figsize=(WIDTH, 1.4 + 0.7 * len(means)), layout="constrained")
+    axes = figure.subplots()
+    spread = spreads.map(lambda value: "" if np.isnan(value) else f"\n± {value:.2f}")
+    words = means.map(lambda value: f"{value:.2f}") + spread
+    colours = sns.light_palette("#7FB9DA", as_cmap=True)  # light enough for black words on every field
+    floor = max(means.min(axis=None), means.max(axis=None) - SPAN)
+    bar = {"label": label, "extend": "min" if floor > means.min(axis=None) else "neither"}
+    style = {"cmap": colours, "linewidths": 1, "annot_kws": {"color": "black"}}
+    sns.heatmap(means, vmin=floor, annot=words, fmt="", cbar_kws=bar, ax=axes, **style)
+    axes.set(title=title, xlabel=means.columns.name.replace("_", " "), ylabel=means.index.name.replace("_", " "))
+    axes.tick_params(rotation=0)
+    return figure
+
+
+def timeline(blocks: Sequence[tuple[str, float, float]], marked: str, title: str) -> Figure:
+    """Draw one row for each part of a step, and in it a block for each time that it was at work.
+
+    Args:
+        blocks: part, begin and end in milliseconds.
+        marked: the part that gets the other colour.
+        title: the message of the figure.
+    """
+    parts = list(dict.fromkeys(part for part, _, _ in blocks))
+    figure = Figure(figsize=(WIDTH, 1.1 + 0.4 * len(parts)), layout="constrained")
+    axes = figure.subplots()
+    begin = min((start for _, start, _ in blocks), default=0.0)
+    for row, part in enumerate(parts):
+        times = [(start - begin, end - start) for name, start, end in blocks if name == part]
+        axes.broken_barh(times, (row - 0.4, 0.8), color=ORANGE if part == marked else BLUE)
+    axes.set_yticks(range(len(parts)), parts)
+    axes.set(title=title, xlabel="milliseconds", ylim=(len(parts) - 0.4, -0.6))
+    axes.grid(axis="x", color=GREY, alpha=0.25)
+    return figure
+
+
+def waterfall(seconds: dict[str, float], floor: float, title: str) -> Figure:
+    """Draw what is left of an epoch after each step, and what the step saved.
+
+    Args:
+        seconds: an epoch, by the name of the way, each one step further than the way before.
+        floor: seconds that the arithmetic alone would take.
+        title: the message of the figure.
+    """
+    figure = Figure(figsize=(WIDTH, 1.4 + 0.42 * len(seconds)), layout="constrained")
+    axes = figure.subplots()
+    values = list(seconds.values())
+    saved = [0.0, *(max(before - after, 0.0) for before, after in pairwise(values))]
+    axes.barh(range(len(values)), values, color=BLUE, label="what is left")
+    axes.barh(range(len(values)), saved, left=values, color=ORANGE, label="what this step saves")
+    for row, value in enumerate(values):
+        place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+        axes.annotate(f"{value:.2f} s", (value, row), color="white", **place)
+    axes.axvline(floor, color="black", lw=2.5, ls="--", label=f"floor: {floor:.2f} s")
+    axes.set_yticks(range(len(values)), seconds)
+    axes.set(title=title, xlabel="seconds an epoch", ylim=(len(values) - 0.4, -0.6), xlim=(0, 1.03 * max(values)))
+    axes.legend(loc="lower right")
+    return figure

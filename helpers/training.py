@@ -16,17 +16,19 @@ from torch.utils.data import DataLoader
 from torchmetrics.functional.classification import multiclass_f1_score
 from tqdm.auto import tqdm
 
-from helpers import parameters, paths, tensor_files
-from helpers.checkpoint import Run, load_checkpoint, save_checkpoint
-from helpers.interruptions import (
+from helpers import settings
+from helpers.checkpoint import (
     TrainingError,
+    TrainingState,
     TrainingStopped,
     broken_loss,
     full_memory,
     how_to_continue,
+    load_checkpoint,
+    make_ready,
+    save_checkpoint,
     where_it_is,
 )
-from helpers.tensor_files import load_weights, save_weights  # noqa: F401, chapters know them as training.save_weights
 
 NUM_CLASSES = 10
 LOOK_AT_EACH_STEP = ("cpu",)  # devices; an accelerator would have to be waited for, so there once an epoch is enough
@@ -41,7 +43,7 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises:
         ValueError: the name is unknown, or this machine has no such device.
     """
-    parameters.check(device=name)
+    settings.check(device=name)
     found = torch.accelerator.current_accelerator(check_available=True)
     if name == "cpu" or (name == "auto" and found is None):
         return torch.device("cpu")
@@ -51,7 +53,7 @@ def choose_device(name: str = "auto") -> torch.device:
     return found
 
 
-def is_watched() -> bool:
+def is_interactive() -> bool:
     """Tell whether somebody looks on: JupyterLab, VS Code, Colab or a terminal. A batch run has no use for a bar."""
     watched_kernel = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
     return watched_kernel or sys.stderr.isatty()
@@ -59,7 +61,7 @@ def is_watched() -> bool:
 
 def progress_bar(batches: DataLoader, description: str) -> tqdm:
     """Wrap `batches` in a bar that vanishes at the end; silent where nobody looks on."""
-    return tqdm(batches, desc=description, leave=False, disable=not is_watched())
+    return tqdm(batches, desc=description, leave=False, disable=not is_interactive())
 
 
 def train_epoch(
@@ -151,7 +153,7 @@ def fit(
     loss_function: Callable[[Tensor, Tensor], Tensor] = F.nll_loss,
     checkpoint: str | Path | None = None,
     resume: bool = False,
-    settings: dict | None = None,
+    config: dict | None = None,
 ) -> list[dict]:
     """Train for `epochs` passes over the training images, and validate after each.
 
@@ -168,8 +170,8 @@ def fit(
         bfloat16, loss_function: as for `train_epoch`; validation is in 32 bits, and its loss that of `score`.
         checkpoint: file to write after each epoch; a relative path starts at the course's root.
         resume: continue from `checkpoint`, to the very weights of a run without a break; begin where there is none.
-        settings: what the checkpoint should also remember, such as `dataset` and `seed`; whoever resumes must give
-            the same (see `checkpoint.FREE_TO_CHANGE` for what may change, such as `epochs`).
+        config: what the checkpoint should also remember, such as `dataset` and `seed`; whoever resumes must give
+            the same (see `checkpoint.IGNORED_SETTINGS` for what may change, such as `epochs`).
 
     Returns:
         The history, one entry an epoch: `epoch` (from 1), `train_loss`, `val_loss`, `val_f1`, `val_accuracy`,
@@ -181,22 +183,24 @@ def fit(
         TrainingStopped: (a KeyboardInterrupt) somebody stopped it; the message says how to continue.
         OSError: the checkpoint can't be written.
     """
-    parameters.check(epochs=epochs)
+    settings.check(epochs=epochs)
     if resume and checkpoint is None:
         raise ValueError("resume: needs a checkpoint; give checkpoint='runs/latest/checkpoint.pt', say")
-    run = Run(model, optimizer, scheduler, train_batches, val_batches)
+    run = TrainingState(model, optimizer, scheduler, train_batches, val_batches)
     path = identity = None
     if checkpoint is not None:
-        path, identity = paths.from_root(checkpoint), run.identity(settings)
-        tensor_files.make_ready(path)
+        path, identity = settings.from_root(checkpoint), run.identity(config)
+        make_ready(path)
     state = run.state(history=[])  # where to go back to; replaced after each epoch
     if resume and path.exists():
         state = load_checkpoint(path, identity)
         done = len(state["history"])
         if done > epochs:
-            raise ValueError(f"epochs: got {epochs}, but {paths.shown(path)} has {done} behind it; give {done} or more")
+            raise ValueError(
+                f"epochs: got {epochs}, but {settings.shown(path)} has {done} behind it; give {done} or more"
+            )
         run.restore(state)
-        print(f"{paths.shown(path)}: {done} of {epochs} epochs are done")
+        print(f"{settings.shown(path)}: {done} of {epochs} epochs are done")
     try:
         for epoch in range(len(state["history"]) + 1, epochs + 1):
             start = time.perf_counter()

@@ -8,7 +8,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from helpers.course import browsers
+from course.handouts import printing
 
 
 def violations(page: str, browser: str) -> list[dict]:
@@ -23,7 +23,7 @@ def violations(page: str, browser: str) -> list[dict]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         copied = Path(folder) / "page.html"
         copied.write_text(page.replace("</body>", f"<script>{axe}</script><script>{look}</script></body>"), "utf-8")
-        words = [*browsers.command(browser, folder + "/profile"), "--virtual-time-budget=60000", "--dump-dom"]
+        words = [*printing.command(browser, folder + "/profile"), "--virtual-time-budget=60000", "--dump-dom"]
         done = subprocess.run([*words, copied.as_uri()], capture_output=True, encoding="utf-8", timeout=180)
     found = re.search(r'<body[^>]* data-axe="([^"]*)"', done.stdout)
     assert found, f"axe-core did not finish: {done.stderr[-500:]}"

@@ -31,7 +31,7 @@ import trustme
 from fault_server import FaultServer
 
 from helpers.data import load_dataset
-from helpers.paths import ROOT
+from helpers.settings import ROOT
 
 LIMIT = 60.0  # seconds
 MNIST = fault_server.make_archives("mnist")

@@ -10,10 +10,10 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from helpers import data, paths
-from helpers.course.apart import Job, code_of, run_apart
+from course.apart import Job, code_of, run_in_subprocess
+from helpers import data, settings
 
-PAGE = paths.ROOT / "docs" / "sweeps.md"
+PAGE = settings.ROOT / "docs" / "sweeps.md"
 RUNS, REPEATS = 2, 2
 CORES = os.cpu_count()
 WAYS = {  # workers, threads a worker
@@ -30,7 +30,7 @@ def seconds(workers: int, threads: int) -> float:
     jobs = [Job(chapters, values | {"seed": seed}, "comparison", code_of(chapters), threads) for seed in range(RUNS)]
     start = time.perf_counter()
     with ThreadPoolExecutor(workers) as executor:
-        outcomes = list(executor.map(run_apart, jobs))
+        outcomes = list(executor.map(run_in_subprocess, jobs))
     assert not any(outcome.error for outcome in outcomes), outcomes
     return time.perf_counter() - start
 

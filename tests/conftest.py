@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from helpers import data, download, paths
+from helpers import data, download, settings
 
 # Two processes take one file after the other: a long one begun last would leave the other process with nothing to do.
 LONG_FILES_FIRST = (
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 HAS_MNIST = all(
-    (paths.ROOT / "data" / "MNIST" / "raw" / archive.name).is_file() for archive in download.archives("mnist")
+    (settings.ROOT / "data" / "MNIST" / "raw" / archive.name).is_file() for archive in download.archives("mnist")
 )
 
 # A suite that is started in the background is deaf to Ctrl-C, and so would be everything it starts. Tests press it.

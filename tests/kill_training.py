@@ -31,7 +31,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before PyTorch is imported: a fork and a 
 import torch
 from torch.utils.data import TensorDataset
 
-from helpers import data, tensor_files, training
+from helpers import data, training
 from helpers.model import MNISTClassification
 
 EPOCHS = 6
@@ -64,7 +64,7 @@ def train(checkpoint: Path) -> None:
         scheduler=scheduler,
         checkpoint=checkpoint,
         resume=True,
-        settings=SETTINGS,
+        config=SETTINGS,
     )
     for entry in history:
         del entry["seconds"]
@@ -166,7 +166,7 @@ def attempt(checkpoint: Path, delay: float | None, target: tuple | None) -> tupl
 
 def epochs_in(checkpoint: Path) -> int:
     """Return how many epochs a checkpoint holds; raises if it can't be read."""
-    return len(tensor_files.read_safely(checkpoint)["state"]["history"]) if checkpoint.exists() else 0
+    return len(checkpoint.safe_load(checkpoint)["state"]["history"]) if checkpoint.exists() else 0
 
 
 def check(condition: bool, problem: str) -> None:

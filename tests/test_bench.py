@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers import classic, data, floor, parameters, recipes, speed, timing, training
-from helpers.__main__ import main
-from helpers.course import bench, bench_report
-from helpers.course import race as racing
+from course import bench, bench_report
+from course import race as racing
+from course.__main__ import main
+from helpers import data, recipes, settings, speed, training
 from helpers.model import BatchNormNet, MNISTClassification
 
 # --- operations ---
@@ -37,8 +37,8 @@ BY_HAND = [
 
 def test_operations_of_the_courses_network_are_those_counted_by_hand() -> None:
     model = MNISTClassification()
-    assert floor.layer_operations(model) == BY_HAND
-    assert floor.training_operations(model) == 2_595_000  # 129.75 GFLOP for 50,000 images
+    assert speed.layer_operations(model) == BY_HAND
+    assert speed.training_operations(model) == 2_595_000  # 129.75 GFLOP for 50,000 images
 
 
 @pytest.mark.parametrize("build", [MNISTClassification, BatchNormNet], ids=["course", "batch normalisation"])
@@ -47,20 +47,20 @@ def test_operations_are_those_that_pytorch_counts(build: Callable[[], nn.Module]
     images, labels = torch.zeros(3, 1, 28, 28), torch.zeros(3, dtype=torch.int64)
     with FlopCounterMode(display=False) as counter:
         F.nll_loss(model(images), labels).backward()
-    assert floor.training_operations(model) * 3 == counter.get_total_flops()
+    assert speed.training_operations(model) * 3 == counter.get_total_flops()
 
 
 def test_grouped_and_strided_convolutions_count_too() -> None:
     """4×3×3 numbers (stride 2 on 8×8) of 1×3×3 products (each group reads one of two channels): 324 products."""
     model = nn.Sequential(nn.Conv2d(2, 4, 3, stride=2, groups=2))
-    assert floor.layer_operations(model, (2, 8, 8)) == [{"layer": "0", "forward": 648, "backward": 648}]
+    assert speed.layer_operations(model, (2, 8, 8)) == [{"layer": "0", "forward": 648, "backward": 648}]
 
 
 @pytest.mark.parametrize("training_mode", [True, False])
 def test_counting_leaves_the_network_as_it_was(training_mode: bool) -> None:
     model = BatchNormNet().train(training_mode)
     before, random = {name: tensor.clone() for name, tensor in model.state_dict().items()}, torch.get_rng_state()
-    floor.layer_operations(model)
+    speed.layer_operations(model)
     assert model.training is training_mode
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
@@ -69,7 +69,7 @@ def test_counting_leaves_the_network_as_it_was(training_mode: bool) -> None:
 
 def test_the_floor_is_the_arithmetic_over_the_rate() -> None:
     """2.595 MFLOP times 50,000 images are 129.75 GFLOP; at 259.5 GFLOP/s half a second."""
-    found = bench.floor_of(259.5e9, 50_000)
+    found = bench.lower_bound_of(259.5e9, 50_000)
     assert found["operations_per_image"] == 2_595_000
     assert found["gflop"] == pytest.approx(129.75)
     assert found["gflop_per_second"] == pytest.approx(259.5)
@@ -80,12 +80,12 @@ def test_the_floor_is_the_arithmetic_over_the_rate() -> None:
 
 
 @pytest.fixture
-def one_by_one(digits: data.Dataset) -> classic.Subset:
+def one_by_one(digits: data.Dataset) -> speed.Subset:
     prepared = data.prepare(digits, None, seed=3)
-    return classic.training_images(digits, None, 3, prepared.mean, prepared.std)
+    return speed.classic_images(digits, None, 3, prepared.mean, prepared.std)
 
 
-def test_the_classic_loop_gets_the_same_images(digits: data.Dataset, one_by_one: classic.Subset) -> None:
+def test_the_classic_loop_gets_the_same_images(digits: data.Dataset, one_by_one: speed.Subset) -> None:
     ours = data.prepare(digits, None, seed=3).train
     assert len(one_by_one) == len(ours) == 1250
     for index in (0, 1, 7, 700, 1249):
@@ -96,8 +96,8 @@ def test_the_classic_loop_gets_the_same_images(digits: data.Dataset, one_by_one:
         assert label == our_label
 
 
-def test_the_classic_loader_yields_each_image_once_in_a_new_order(one_by_one: classic.Subset) -> None:
-    batches = speed.make_batches(speed.CLASSIC, None, one_by_one, seed=0)
+def test_the_classic_loader_yields_each_image_once_in_a_new_order(one_by_one: speed.Subset) -> None:
+    batches = speed.variant_batches(speed.CLASSIC, None, one_by_one, seed=0)
     torch.manual_seed(0)
     once, again = (torch.cat([labels for _, labels in batches]) for _ in range(2))
     assert [len(labels) for _, labels in batches] == [64] * 19 + [34]
@@ -110,7 +110,7 @@ def test_the_classic_loader_yields_each_image_once_in_a_new_order(one_by_one: cl
 def test_the_classic_epoch_is_that_of_chapter_3(easy: data.TensorDataset) -> None:
     """On the same batches, in the same order, it ends in the same weights to the last bit."""
     trained, losses = [], []
-    for train_epoch in (training.train_epoch, classic.train_epoch):
+    for train_epoch in (training.train_epoch, speed.train_classic_epoch):
         torch.manual_seed(0)
         model = MNISTClassification()
         optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
@@ -125,7 +125,7 @@ def test_the_recipe_fast_keeps_the_rule_of_the_game() -> None:
     assert fast is recipes.FAST
     assert (fast.network, fast.one_cycle) == ("course", True)
     assert (fast.shift, fast.rotation, fast.scaling) == (0.0, 0.0, 0.0)
-    assert "fast" not in parameters.LADDER + parameters.BESIDES
+    assert "fast" not in settings.LADDER + settings.BESIDES
 
 
 # --- the ways through an epoch ---
@@ -139,7 +139,7 @@ def changed(before: object, after: object) -> set[str]:
 
 def test_each_step_of_the_ladder_takes_one_cost_away() -> None:
     ways = list(speed.LADDER.values())
-    assert ways[0] == speed.Way()
+    assert ways[0] == speed.Variant()
     assert ways[-1].recipe is recipes.FAST
     steps = [changed(before, after) for before, after in pairwise(ways)]
     lighter = {
@@ -170,7 +170,7 @@ def test_every_way_learns(name: str, digits: data.Dataset) -> None:
     # 112 steps are too few for the longest of them: after those it is a matter of luck where a network stands.
     way = replace(way, recipe=replace(way.recipe, learning_rate=min(way.recipe.learning_rate, 0.03)))
     threads, prepared = torch.get_num_threads(), data.prepare(digits, None, seed=0)
-    one_by_one = classic.training_images(digits, None, 0, prepared.mean, prepared.std)
+    one_by_one = speed.classic_images(digits, None, 0, prepared.mean, prepared.std)
     model, train = speed.starter(prepared, one_by_one)(way, 0, 8)
     losses = [train() for _ in range(8)]
     assert losses[-1] < losses[0]
@@ -181,10 +181,10 @@ def test_every_way_learns(name: str, digits: data.Dataset) -> None:
 
 def test_loading_in_another_way_brings_the_same_images(digits: data.Dataset) -> None:
     prepared = data.prepare(digits, None, seed=3)
-    one_by_one = classic.training_images(digits, None, 3, prepared.mean, prepared.std)
+    one_by_one = speed.classic_images(digits, None, 3, prepared.mean, prepared.std)
     seen = []
     for loading in ("one by one", "in memory", "by index"):
-        batches = speed.make_batches(speed.Way(loading=loading), prepared, one_by_one, seed=0)
+        batches = speed.variant_batches(speed.Variant(loading=loading), prepared, one_by_one, seed=0)
         images, labels = (torch.cat(part) for part in zip(*batches, strict=True))
         assert [len(labels) for _, labels in batches] == [64] * 19 + [34]
         in_order = images.flatten(1).double().sum(dim=1).argsort()  # the orders are random
@@ -215,7 +215,7 @@ def test_ratios_are_those_of_each_turn_and_their_median() -> None:
     measured = {"slow": [(12.0, 3.0), (10.0, 1.0), (20.0, 2.0)], "fast": [(4.0, None), (2.0, None), (5.0, None)]}
     slow, fast = (bench.summarise(measured, name, "slow", images=1200) for name in measured)
     assert (fast["times_faster"], fast["compared_with"]) == ([3.0, 5.0, 4.0], "slow")
-    assert fast["times_faster_median"] == timing.ratio([12.0, 10.0, 20.0], [4.0, 2.0, 5.0]) == 4.0
+    assert fast["times_faster_median"] == speed.ratio([12.0, 10.0, 20.0], [4.0, 2.0, 5.0]) == 4.0
     assert (fast["seconds_median"], fast["images_per_second"]) == (4.0, 300.0)
     assert (slow["times_faster_median"], slow["seconds_median"]) == (1.0, 12.0)
     assert (slow["memory_growth_mb"], fast["memory_growth_mb"]) == (3.0, None)
@@ -225,11 +225,11 @@ def test_a_compiled_way_is_translated_before_the_clock_starts() -> None:
     """Its first epoch, of those in a turn, isn't timed; each turn begins anew."""
     calls = []
 
-    def start(way: speed.Way, seed: int, epochs: int) -> tuple[nn.Module, Callable[[], float]]:
+    def start(way: speed.Variant, seed: int, epochs: int) -> tuple[nn.Module, Callable[[], float]]:
         calls.append((way.compiled, seed, epochs, 0))
         return nn.Identity(), lambda: calls.append((*calls[-1][:3], calls[-1][3] + 1))
 
-    ways = {"plain": speed.Way(), "compiled": speed.Way(compiled=True)}
+    ways = {"plain": speed.Variant(), "compiled": speed.Variant(compiled=True)}
     measured, rates = bench.compare(start, ways, torch.device("cpu"), repeats=2)
     assert {name: len(epochs) for name, epochs in measured.items()} == {"plain": 2, "compiled": 2}
     assert len(rates) == 2
@@ -248,12 +248,12 @@ def race(monkeypatch: pytest.MonkeyPatch, easy: data.TensorDataset) -> Race:
     """
 
     def race(slow: list[list[float]], fast: list[float]) -> dict:
-        def start(way: speed.Way, seed: int, epochs: int) -> tuple[nn.Module, Callable[[], float]]:
+        def start(way: speed.Variant, seed: int, epochs: int) -> tuple[nn.Module, Callable[[], float]]:
             model = nn.Identity()
             model.accuracies = iter(slow[seed] if way == speed.CLASSIC else [fast[seed]])
             return model, lambda: 10.0 if way == speed.CLASSIC else 2.0
 
-        monkeypatch.setattr(timing, "timed", lambda train, device: train())
+        monkeypatch.setattr(speed, "timed", lambda train, device: train())
         monkeypatch.setattr(training, "predict", lambda model, batches: (model, batches))
         monkeypatch.setattr(training, "score", lambda model, batches: {"accuracy": next(model.accuracies)})
         return racing.race(start, easy, torch.device("cpu"), seeds=len(fast), epochs=len(slow[0]))
@@ -346,7 +346,7 @@ OF_A_WAY |= {"compared_with", "times_faster", "times_faster_median"}
 def test_the_command_leaves_numbers_and_table(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(floor, "SIZE", 128)  # matrices that are multiplied in no time
+    monkeypatch.setattr(speed, "SIZE", 128)  # matrices that are multiplied in no time
     monkeypatch.setattr(bench, "can_compile", lambda device: False)  # it would take half a minute
     out = tmp_path / "new" / "bench"
     assert main(["bench", "--dataset", "digits", "--repeats", "1", "--device", "cpu", "--out", str(out)]) == 0
@@ -358,7 +358,7 @@ def test_the_command_leaves_numbers_and_table(
     assert list(found["epoch"]) == list(speed.LADDER)
     assert list(found["besides"]) == [name for name in speed.BESIDES if name != "compiled"]
     for row in found["epoch"].values():
-        assert row.keys() == OF_A_WAY | {"images_mb", "times_the_floor"}
+        assert row.keys() == OF_A_WAY | {"images_mb", "times_lower_bound"}
         assert len(row["seconds"]) == len(row["times_faster"]) == 1
         assert row["compared_with"] == "classic loop"
     for name, row in found["besides"].items():
@@ -410,7 +410,7 @@ def refused(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> C
             status = stop.code
         said = capsys.readouterr()
         assert (status, said.out, said.err.count("\n")) == (2, "", 1)
-        assert said.err.startswith("python -m helpers")
+        assert said.err.startswith("python -m course")
         return said.err
 
     return refused
@@ -451,7 +451,7 @@ def test_auto_says_that_it_measures_the_digits(
 ) -> None:
     noted = replace(data.load_dataset("digits"), note="no mirror gave it")
     monkeypatch.setattr(data, "load_dataset", lambda name: noted)
-    monkeypatch.setattr(floor, "SIZE", 128)
+    monkeypatch.setattr(speed, "SIZE", 128)
     monkeypatch.setattr(bench, "can_compile", lambda device: False)
     monkeypatch.setattr(speed, "starter", lambda *_: lambda way, seed, epochs: (nn.Identity(), lambda: 0.0))
     assert main(["bench", "--repeats", "1", "--device", "cpu", "--out", str(tmp_path)]) == 0

@@ -16,9 +16,11 @@ import papermill
 import pytest
 from conftest import HAS_MNIST
 
-from helpers import paths
-from helpers.course import chapters, copies, refreshing
-from helpers.exercises import CHECKS
+from course import chapters
+from course.exercises import CHECKS
+from course.handouts import copies
+from course.maintain import refresh
+from helpers import settings
 
 CHECKED = "nbval-check-output"
 
@@ -39,7 +41,7 @@ def validate(notebook: Path) -> subprocess.CompletedProcess:
 
 def copy(chapter: Path, folder: Path, **values: object) -> Path:
     """Write a copy of `chapter`, its outputs kept, with its solutions filled in and the `values` it knows injected."""
-    values = {"dataset": "digits", "data_dir": str(paths.ROOT / "data"), "epochs": 2, "seeds": 2} | values
+    values = {"dataset": "digits", "data_dir": str(settings.ROOT / "data"), "epochs": 2, "seeds": 2} | values
     known = chapters.parameter_names(chapter)
     target = folder / chapter.name
     filled = copies.filled_copy(nbformat.read(chapter, as_version=4))
@@ -108,7 +110,7 @@ def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path, m
 def test_a_checked_output_that_changed_is_found(committed: str, tags: list[str], fails: bool, tmp_path: Path) -> None:
     output = nbformat.v4.new_output("stream", name="stdout", text=committed)
     cell = nbformat.v4.new_code_cell("print(6 * 7)", outputs=[output], execution_count=1, metadata={"tags": tags})
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=refreshing.METADATA)
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=refresh.METADATA)
     nbformat.write(notebook, tmp_path / "small.ipynb")
     (tmp_path / "copied").mkdir()
     done = validate(copy(tmp_path / "small.ipynb", tmp_path / "copied"))  # copying must keep the outputs
@@ -117,7 +119,7 @@ def test_a_checked_output_that_changed_is_found(committed: str, tags: list[str],
 
 
 def test_a_cell_that_fails_is_found(tmp_path: Path) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")], metadata=refreshing.METADATA)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")], metadata=refresh.METADATA)
     nbformat.write(notebook, tmp_path / "small.ipynb")
     done = validate(tmp_path / "small.ipynb")
     assert done.returncode == 1

@@ -12,7 +12,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import TensorDataset
 from training_runs import Start, equal, numbers, weights
 
-from helpers import checkpoint, data, tensor_files, training
+from helpers import checkpoint, data, training
 from helpers.model import MNISTClassification
 
 SCHEDULES = {
@@ -186,11 +186,11 @@ OTHER_RUNS = {
 @pytest.mark.parametrize("case", OTHER_RUNS)
 def test_another_runs_checkpoint_is_refused(easy: TensorDataset, path: Path, case: str) -> None:
     make, changed, difference = OTHER_RUNS[case]
-    Start(easy).fit(1, checkpoint=path, settings=SETTINGS)
+    Start(easy).fit(1, checkpoint=path, config=SETTINGS)
     before, run = path.read_bytes(), make(easy)
     untouched = weights(run.model)
     with pytest.raises(ValueError, match=difference) as error:
-        run.resume(2, path, settings=SETTINGS | changed)
+        run.resume(2, path, config=SETTINGS | changed)
     assert one_line(error).startswith(f"{path}: belongs to another run: ")
     assert equal(weights(run.model), untouched)
     assert path.read_bytes() == before
@@ -219,10 +219,8 @@ def test_a_schedule_with_other_settings_is_refused(easy: TensorDataset, path: Pa
 
 
 def test_settings_that_change_nothing_may_change(easy: TensorDataset, path: Path) -> None:
-    Start(easy).fit(1, checkpoint=path, settings=SETTINGS)
-    assert (
-        len(Start(easy).resume(3, path, settings=SETTINGS | {"epochs": 3, "run_dir": "runs/b", "device": "cpu"})) == 3
-    )
+    Start(easy).fit(1, checkpoint=path, config=SETTINGS)
+    assert len(Start(easy).resume(3, path, config=SETTINGS | {"epochs": 3, "run_dir": "runs/b", "device": "cpu"})) == 3
 
 
 def test_fewer_epochs_than_are_done_are_refused(easy: TensorDataset, path: Path) -> None:
@@ -279,8 +277,8 @@ def test_a_bad_file_is_refused_in_one_line_that_names_it(easy: TensorDataset, pa
         run.resume(2, path)
 
     def as_weights() -> None:
-        BAD_FILES[case](training.save_weights(run.model, path))
-        training.load_weights(run.model, path)
+        BAD_FILES[case](checkpoint.save_weights(run.model, path))
+        checkpoint.load_weights(run.model, path)
 
     run = Start(easy)
     for attempt in (as_checkpoint, as_weights):
@@ -303,13 +301,13 @@ def test_the_traps_do_work(path: Path) -> None:
 
 def test_a_flipped_bit_never_passes(easy: TensorDataset, path: Path) -> None:
     """A bit may stand where nothing depends on it, such as the padding between two parts; else it is found."""
-    training.save_weights(MNISTClassification(), path)
-    content, whole = path.read_bytes(), tensor_files.read_safely(path)
+    checkpoint.save_weights(MNISTClassification(), path)
+    content, whole = path.read_bytes(), checkpoint.safe_load(path)
     found = 0
     for position in range(0, len(content), len(content) // 300):
         path.write_bytes(content[:position] + bytes([content[position] ^ 16]) + content[position + 1 :])
         try:
-            assert equal(tensor_files.read_safely(path), whole)
+            assert equal(checkpoint.safe_load(path), whole)
         except ValueError as error:
             assert "\n" not in str(error)
             found += 1
@@ -320,8 +318,8 @@ def test_weights_and_checkpoints_are_not_mixed_up(easy: TensorDataset, path: Pat
     run = Start(easy)
     run.fit(1, checkpoint=path)
     with pytest.raises(ValueError, match=r"holds no weights of this network: shape of conv_block\.0\.weight is absent"):
-        training.load_weights(run.model, path)
-    training.save_weights(run.model, path)
+        checkpoint.load_weights(run.model, path)
+    checkpoint.save_weights(run.model, path)
     with pytest.raises(ValueError, match=r"holds no checkpoint of training\.fit; give another file$"):
         run.resume(2, path)
 
@@ -329,27 +327,27 @@ def test_weights_and_checkpoints_are_not_mixed_up(easy: TensorDataset, path: Pat
 def test_weights_of_another_network_are_refused(path: Path) -> None:
     other = MNISTClassification()
     other.fc_block[3] = nn.Linear(50, 26)
-    training.save_weights(other, path)
+    checkpoint.save_weights(other, path)
     line = (
         r": holds no weights of this network: shape of fc_block\.3\.weight is .*\(26, 50\) in the file and .*\(10, 50\)"
     )
     with pytest.raises(ValueError, match=line) as error:
-        training.load_weights(MNISTClassification(), path)
+        checkpoint.load_weights(MNISTClassification(), path)
     one_line(error)
 
 
 def test_missing_weights_are_named(path: Path) -> None:
     with pytest.raises(ValueError, match=r"checkpoint\.pt: there is no such file$"):
-        training.load_weights(MNISTClassification(), path)
+        checkpoint.load_weights(MNISTClassification(), path)
     path.mkdir(parents=True)
     with pytest.raises(ValueError, match=r"checkpoint\.pt: can't be read \(Is a directory\)$|Permission denied"):
-        training.load_weights(MNISTClassification(), path)
+        checkpoint.load_weights(MNISTClassification(), path)
 
 
 # --- writing ---
 
 
-@pytest.mark.parametrize("step", [(torch, "save"), (tensor_files.os, "fsync"), (tensor_files.os, "replace")])
+@pytest.mark.parametrize("step", [(torch, "save"), (checkpoint.os, "fsync"), (checkpoint.os, "replace")])
 @pytest.mark.parametrize("problem", [OSError(28, "No space left on device"), RuntimeError("failed writing file")])
 def test_a_write_that_fails_leaves_the_last_checkpoint(
     easy: TensorDataset, path: Path, step: tuple, problem: Exception, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""`python -m helpers …`: bad input ends with status 2, one line, nothing written; a failing chapter with status 1."""
+"""`python -m course …`: bad input ends with status 2, one line, nothing written; a failing chapter with status 1."""
 
 import socket
 import subprocess
@@ -11,8 +11,9 @@ import nbformat
 import pytest
 import torch
 
-from helpers.__main__ import main
-from helpers.course import chapters, executors, refreshing, sweep
+from course import chapters, executors, sweep
+from course.__main__ import main
+from course.maintain import refresh
 
 
 @dataclass
@@ -83,7 +84,7 @@ BAD_RUNS = {
 @pytest.mark.parametrize("row", BAD_RUNS)
 def test_bad_input_is_refused_before_anything_is_written(row: str, call: Callable[..., Answer], tmp_path: Path) -> None:
     words, said = BAD_RUNS[row]
-    assert_refused(call("run", *words, "--out", tmp_path / "out"), "python -m helpers", *said)
+    assert_refused(call("run", *words, "--out", tmp_path / "out"), "python -m course", *said)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -128,7 +129,7 @@ def test_an_out_that_is_write_protected_is_refused(call: Callable[..., Answer], 
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr("helpers.course.execution.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("course.execution.tempfile.TemporaryFile", refuse)
     answer = call("run", "01", "-p", "dataset", "digits", "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 
@@ -161,7 +162,7 @@ def test_every_command_has_help(call: Callable[..., Answer]) -> None:
     for command in ("run", "sweep", "data", "record", "tables", "refresh"):
         answer = call(command, "--help")
         assert answer.status == 0
-        assert answer.out[0].startswith(f"usage: python -m helpers {command}")
+        assert answer.out[0].startswith(f"usage: python -m course {command}")
 
 
 def test_a_real_process_ends_as_the_function_does(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_a_bad_sweep_is_refused_before_anything_is_written(
     row: str, call: Callable[..., Answer], tmp_path: Path, no_run: None
 ) -> None:
     words, said = BAD_SWEEPS[row]
-    assert_refused(call("sweep", *words, "--out", tmp_path / "out"), "python -m helpers sweep: ", *said)
+    assert_refused(call("sweep", *words, "--out", tmp_path / "out"), "python -m course sweep: ", *said)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -268,7 +269,7 @@ def test_a_sweep_to_a_write_protected_out_is_refused(
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr("helpers.course.sweep.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("course.sweep.tempfile.TemporaryFile", refuse)
     answer = call("sweep", *DIGITS, "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 
@@ -278,7 +279,7 @@ def test_a_sweep_to_a_write_protected_out_is_refused(
 
 def test_a_misspelt_parameter_is_answered_word_for_word(call: Callable[..., Answer], tmp_path: Path) -> None:
     answer = call("run", "03", "-p", "epoch", "3", "--out", tmp_path / "out")
-    assert answer.err == ["python -m helpers run: unknown parameter 'epoch' in 03_training; did you mean 'epochs'?"]
+    assert answer.err == ["python -m course run: unknown parameter 'epoch' in 03_training; did you mean 'epochs'?"]
 
 
 def test_run_lists_each_parameter_with_type_default_and_help(call: Callable[..., Answer], tmp_path: Path) -> None:
@@ -335,7 +336,7 @@ SAVE = 'from helpers import records\nrecords.save_record(run_dir, "01_fine", dat
 def write_chapter(path: Path, *sources: str) -> None:
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
     cells[0].metadata["tags"] = ["parameters"]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=refreshing.METADATA), path)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=refresh.METADATA), path)
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ def test_without_a_network_the_line_says_which_files_go_where_and_how_to_set_a_m
     message = refused(tmp_path)
     assert all(name in message for name in MNIST.files)
     assert f"into {raw(tmp_path)}" in message
-    assert "python -m helpers data --mirror URL" in message
+    assert "python -m course data --mirror URL" in message
 
 
 def test_files_that_are_there_are_not_asked_for_in_that_line(server, tmp_path):

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import exercises
-from helpers.__main__ import main
-from helpers.course import chapters
-from helpers.exercises import overview, progress
+from course import chapters, exercises
+from course.__main__ import main
+from course.exercises import overview, progress
 
 NUMBERS = [path.stem[:2].lstrip("0") for path in chapters.all_chapters()]
 ANSWERS = [importlib.import_module(f"answers.chapter_{number}") for number in NUMBERS]

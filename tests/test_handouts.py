@@ -16,12 +16,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from pypdf import PdfReader
 
-from helpers import exercises
-from helpers.__main__ import main
-from helpers.course import browsers, chapters, copies, handouts, pages
+from course import chapters, exercises, handouts
+from course.__main__ import main
+from course.handouts import copies, pages, printing
 
 CHAPTERS = chapters.all_chapters()
-BROWSER = browsers.find_browser()
+BROWSER = printing.find_browser()
 needs_browser = pytest.mark.skipif(not BROWSER, reason="neither Chromium nor Chrome is on this machine to print with")
 
 
@@ -307,7 +307,7 @@ def test_two_builds_are_identical(built: Path, tmp_path: Path) -> None:
 @needs_browser
 def test_two_prints_are_identical(built: Path, tmp_path: Path) -> None:
     page = built / "student" / f"{CHAPTERS[0].stem}.html"
-    browsers.print_to_pdf(page.read_text(encoding="utf-8"), tmp_path / "again.pdf", BROWSER)
+    printing.print_to_pdf(page.read_text(encoding="utf-8"), tmp_path / "again.pdf", BROWSER)
     assert (tmp_path / "again.pdf").read_bytes() == page.with_suffix(".pdf").read_bytes()
 
 
@@ -396,8 +396,8 @@ def test_a_wrong_call_is_one_line(
 def test_a_machine_without_a_browser_is_told_so_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(browsers, "NAMES", ("no-such-browser",))
-    monkeypatch.setattr(browsers, "PLACES", ())
+    monkeypatch.setattr(printing, "NAMES", ("no-such-browser",))
+    monkeypatch.setattr(printing, "PLACES", ())
     assert main(["handouts", "--out", str(tmp_path / "out"), "--pdf"]) == 2
     assert "neither Chromium nor Chrome" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -406,7 +406,7 @@ def test_a_machine_without_a_browser_is_told_so_before_anything_is_written(
 def test_a_browser_that_fails_is_named_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(browsers, "find_browser", lambda: "false")  # a command that always fails
+    monkeypatch.setattr(printing, "find_browser", lambda: "false")  # a command that always fails
     assert main(["handouts", "--out", str(tmp_path), "--chapters", "1", "--pdf"]) == 1
     assert "false printed nothing (exit status 1)" in capsys.readouterr().err
 

@@ -22,9 +22,9 @@ from torch.optim import lr_scheduler
 from torch.utils.data import TensorDataset
 from training_runs import Start, equal, numbers, weights
 
-from helpers import paths, tensor_files, training
-from helpers.course import refreshing
-from helpers.interruptions import TrainingStopped
+from course.maintain import refresh
+from helpers import checkpoint, settings, training
+from helpers.checkpoint import TrainingStopped
 
 STEPS = 7  # an epoch
 
@@ -69,7 +69,7 @@ def test_ctrl_c_drops_the_epoch_and_resume_ends_as_if_nothing_had_happened(
     line, history = stopped(run.fit, 3, checkpoint=path)
     assert numbers(history) == first_history
     assert equal(weights(run.model), first_weights)
-    state = tensor_files.read_safely(path)["state"]
+    state = checkpoint.safe_load(path)["state"]
     assert state["history"] == history
     assert equal(state["model"], first_weights)
     assert line == (
@@ -117,7 +117,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_everything_as_it_was(easy: TensorDatas
 def test_a_notebook_shows_one_line_and_runs_none_of_the_cells_that_wait() -> None:
     stop = "from helpers.interruptions import TrainingStopped\nraise TrainingStopped('Stopped in epoch 2/3.', [])"
     cells = [nbformat.v4.new_code_cell(source) for source in (stop, "print('half trained')")]
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=refreshing.METADATA)
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=refresh.METADATA)
     with pytest.raises(CellExecutionError):
         NotebookClient(notebook, kernel_name="python3").execute()
     (output,) = cells[0].outputs
@@ -138,7 +138,7 @@ def test_one_may_interrupt_again_and_again(easy: TensorDataset, path: Path) -> N
     assert equal(weights(run.model), straight_weights)
 
 
-SAVING = [(torch, "save"), (tensor_files.os, "fsync"), (tensor_files.os, "replace")]
+SAVING = [(torch, "save"), (checkpoint.os, "fsync"), (checkpoint.os, "replace")]
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -152,7 +152,7 @@ def test_ctrl_c_while_saving_keeps_the_epoch_that_is_finished(
     pressing(monkeypatch, step, presses=1, late=late)
     _, history = stopped(run.resume, 3, path)
     assert numbers(history) == straight_history[:2]
-    state = tensor_files.read_safely(path)["state"]
+    state = checkpoint.safe_load(path)["state"]
     assert state["history"] == history
     assert equal(state["model"], weights(run.model))
     assert numbers(run.resume(3, path)) == straight_history
@@ -171,7 +171,7 @@ def test_a_second_ctrl_c_while_saving_breaks_nothing(
     pressing(monkeypatch, step, presses=2, late=late)
     with pytest.raises(KeyboardInterrupt):
         run.resume(3, path)
-    assert len(tensor_files.read_safely(path)["state"]["history"]) in (1, 2)
+    assert len(checkpoint.safe_load(path)["state"]["history"]) in (1, 2)
     again = Start(easy)
     assert numbers(again.resume(3, path)) == straight_history
     assert equal(weights(again.model), straight_weights)
@@ -242,7 +242,7 @@ def test_a_broken_loss_stops_training_and_names_the_step(
         "try 0.0003, or look for NaN in the images; the model is as after epoch 1"
     )
     assert equal(weights(run.model.model), first_weights)
-    state = tensor_files.read_safely(path)["state"]
+    state = checkpoint.safe_load(path)["state"]
     assert numbers(state["history"]) == first_history
     assert equal(state["model"], weights(run.model))
 
@@ -279,7 +279,7 @@ def test_weights_broken_by_the_last_step_are_not_kept(easy: TensorDataset, path:
     with pytest.raises(training.TrainingError, match=r"^epoch 2/2: the validation loss is nan at a learning rate of "):
         run.resume(2, path)
     assert equal(weights(run.model), before)
-    assert equal(tensor_files.read_safely(path)["state"]["model"], before)
+    assert equal(checkpoint.safe_load(path)["state"]["model"], before)
 
 
 # --- a full memory ---
@@ -312,8 +312,8 @@ def test_other_errors_stay_what_they_are(easy: TensorDataset) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows can't fork processes, and each kill would cost an import")
 def test_killed_twenty_times_and_no_bit_lost() -> None:
     """The script says what is asserted after each kill; here is only asserted that the kills took place."""
-    command = [sys.executable, paths.ROOT / "tests" / "kill_training.py", "--kills", "20"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=paths.ROOT)
+    command = [sys.executable, settings.ROOT / "tests" / "kill_training.py", "--kills", "20"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=settings.ROOT)
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
     assert counts["kills"] == 20

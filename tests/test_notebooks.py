@@ -11,8 +11,9 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from helpers import parameters, paths
-from helpers.course import chapters, copies
+from course import chapters
+from course.handouts import copies
+from helpers import settings
 
 CHAPTERS = chapters.all_chapters()
 MACHINE = re.compile(r"/(home|root|work|tmp|Users|private)/|[A-Za-z]:\\+Users")
@@ -131,7 +132,7 @@ def test_parameters_are_typed_commented_literals_that_obey_their_rules(notebook:
     for statement in ast.parse(cell.source).body:
         assert isinstance(statement, ast.AnnAssign), ast.unparse(statement)
         name, value = statement.target.id, ast.literal_eval(statement.value)
-        parameters.check(**{name: value})
+        settings.check(**{name: value})
         assert statement.lineno == statement.end_lineno, f"papermill reads line by line: {name}"
         assert re.search(r"  # \S", lines[statement.lineno - 1]), f"{name} has no comment"
 
@@ -141,7 +142,7 @@ def test_parameters_are_checked_in_the_next_cell(notebook: NotebookNode) -> None
     position = code.index(tagged(notebook, "parameters")[0])
     names = {statement.target.id for statement in ast.parse(code[position].source).body}
     calls = [node for node in ast.walk(ast.parse(code[position + 1].source)) if isinstance(node, ast.Call)]
-    assert any(ast.unparse(call.func) == "parameters.check" for call in calls)
+    assert any(ast.unparse(call.func) == "settings.check" for call in calls)
     assert names <= {keyword.arg for call in calls for keyword in call.keywords}
 
 
@@ -226,4 +227,4 @@ def test_each_chapter_leads_to_the_next() -> None:
 def test_a_folder_named_in_a_chapter_exists(notebook: NotebookNode) -> None:
     """`helpers/model.py` or `results/` in the prose: the reader will look for it."""
     named = re.findall(r"`((?:helpers|notebooks|results|images|docs|tests)/[\w./]*)`", prose(notebook))
-    assert [name for name in named if not (paths.ROOT / name).exists()] == []
+    assert [name for name in named if not (settings.ROOT / name).exists()] == []

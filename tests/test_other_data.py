@@ -22,9 +22,10 @@ import pytest
 import torch
 from fault_server import FaultServer, Published
 
-from helpers import data, download, plotting, records, training
-from helpers.course import chapters
+from course import chapters
+from helpers import checkpoint, data, download, plotting, training
 from helpers.model import MNISTClassification
+from helpers.results import load_record, save_record
 
 NAMES = {
     "fashion": "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot",
@@ -211,7 +212,7 @@ def test_normalisation_is_that_of_the_images(series: Series) -> None:
     pixels = training_pixels("fashion")
     assert f"mean {pixels.mean():.4f}, standard deviation {pixels.std():.4f}" in series.said("01")
     for chapter in ("01_data", "03_training"):
-        record = records.load_record(series.out, chapter)
+        record = load_record(series.out, chapter)
         assert (record["mean"], record["std"]) == pytest.approx((pixels.mean(), pixels.std()), rel=1e-3)
 
 
@@ -282,8 +283,8 @@ def test_chapter_4_without_a_run_on_this_data_says_so(run_cells: Callable) -> No
 def keep_weights(model: MNISTClassification, name: str, folder: Path, load: Callable) -> None:
     """Leave in `folder` what chapter 3 would have left, had it trained this model."""
     prepared = data.prepare(load(name), None, seed=0)
-    training.save_weights(model, folder / "weights.pt")
-    records.save_record(
+    checkpoint.save_weights(model, folder / "weights.pt")
+    save_record(
         folder,
         "03_training",
         dataset=name,

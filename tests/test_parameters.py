@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from helpers import parameters
+from helpers import settings
 
 GOOD = {
     "dataset": ["auto", "mnist", "fashion", "kmnist", "qmnist", "digits"],
@@ -85,34 +85,34 @@ def pairs(table: dict[str, list]) -> list[tuple[str, object]]:
 
 def assert_says(message: str, name: str, value: object) -> None:
     assert message.startswith(f"{name}: got {value!r}")
-    assert message.endswith(f"; give {parameters.RULES[name].allowed}")
+    assert message.endswith(f"; give {settings.RULES[name].allowed}")
     assert len(message.splitlines()) == 1
 
 
 def test_every_rule_is_tested_here() -> None:
-    assert set(GOOD) == set(BAD) == set(parameters.RULES)
+    assert set(GOOD) == set(BAD) == set(settings.RULES)
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(GOOD))
 def test_right_values_pass(name: str, value: object) -> None:
-    parameters.check(**{name: value})
+    settings.check(**{name: value})
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(BAD))
 def test_wrong_values_are_named_with_what_is_allowed(name: str, value: object) -> None:
     with pytest.raises(ValueError) as caught:
-        parameters.check(**{name: value})
+        settings.check(**{name: value})
     assert_says(str(caught.value), name, value)
 
 
 def test_the_first_offender_is_named() -> None:
     with pytest.raises(ValueError, match=r"^batch_size: got 0 "):
-        parameters.check(epochs=1, batch_size=0, seed=-1)
+        settings.check(epochs=1, batch_size=0, seed=-1)
 
 
 @pytest.mark.parametrize(("name", "word"), WORDS)
 def test_words_become_values(name: str, word: str) -> None:
-    value = parameters.parse(name, word)
+    value = settings.parse(name, word)
     assert value == WORDS[name, word]
     assert type(value) is type(WORDS[name, word])
 
@@ -120,8 +120,8 @@ def test_words_become_values(name: str, word: str) -> None:
 @pytest.mark.parametrize(("name", "word"), BAD_WORDS)
 def test_wrong_words_are_named_with_what_is_allowed(name: str, word: str) -> None:
     with pytest.raises(ValueError) as caught:
-        parameters.parse(name, word)
+        settings.parse(name, word)
     message = str(caught.value)
     assert message.startswith(f"{name}: got ")
-    assert message.endswith(f"; give {parameters.RULES[name].allowed}")
+    assert message.endswith(f"; give {settings.RULES[name].allowed}")
     assert len(message.splitlines()) == 1

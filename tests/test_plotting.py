@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torchvision import datasets
 
-from helpers import plotting, run_plots, speed_plots
+from helpers import plotting
 from helpers.data import Dataset
 
 SHORT, LONG = tuple("0123456789"), tuple(datasets.FashionMNIST.classes)  # 'T-shirt/top', 'Ankle boot', …
@@ -69,15 +69,17 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "confusion_matrix, long names": lambda: plotting.confusion_matrix(MATRIX, LONG, TITLE),
     "reliability": lambda: plotting.reliability(TABLE, TITLE),
     "confidence_histogram": lambda: plotting.confidence_histogram(torch.rand(90), torch.rand(9), TITLE),
-    "dots": lambda: run_plots.dots(RUNS, dict.fromkeys(RUNS, (98.7, 98.8)), TITLE, "test accuracy (%)"),
-    "dots, one group": lambda: run_plots.dots({"a": [98.7, 98.8]}, {"a": (float("nan"),) * 2}, TITLE, "accuracy (%)"),
-    "bundle": lambda: run_plots.bundle(
+    "dots": lambda: plotting.strip_plot(RUNS, dict.fromkeys(RUNS, (98.7, 98.8)), TITLE, "test accuracy (%)"),
+    "dots, one group": lambda: plotting.strip_plot(
+        {"a": [98.7, 98.8]}, {"a": (float("nan"),) * 2}, TITLE, "accuracy (%)"
+    ),
+    "bundle": lambda: plotting.learning_curves(
         HISTORIES, HISTORIES[:10], "val_accuracy", TITLE, "accuracy (%)", ("ours", "theirs")
     ),
-    "timeline": lambda: speed_plots.timeline(BLOCKS, "fetch images", TITLE),
-    "waterfall": lambda: speed_plots.waterfall({"classic loop": 5.0, "in memory": 3.0, "a step back": 3.2}, 0.6, TITLE),
-    "grid": lambda: run_plots.grid(GRID, GRID / 1000, TITLE, "accuracy (%)"),
-    "grid, far apart": lambda: run_plots.grid(FAR_APART, FAR_APART * float("nan"), TITLE, "accuracy (%)"),
+    "timeline": lambda: plotting.timeline(BLOCKS, "fetch images", TITLE),
+    "waterfall": lambda: plotting.waterfall({"classic loop": 5.0, "in memory": 3.0, "a step back": 3.2}, 0.6, TITLE),
+    "grid": lambda: plotting.heatmap(GRID, GRID / 1000, TITLE, "accuracy (%)"),
+    "grid, far apart": lambda: plotting.heatmap(FAR_APART, FAR_APART * float("nan"), TITLE, "accuracy (%)"),
 }
 WITHOUT_AXES = ("image_grid", "feature_maps", "convolution")  # pictures side by side: nothing to label
 
@@ -235,7 +237,7 @@ def test_a_row_of_few_images_fills_the_page() -> None:
 
 
 def test_a_timeline_has_a_row_for_each_part_and_begins_at_zero() -> None:
-    (axes,) = speed_plots.timeline(BLOCKS, "fetch images", TITLE).axes
+    (axes,) = plotting.timeline(BLOCKS, "fetch images", TITLE).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["fetch images", "forward"]
     rows = [[path.get_extents() for path in row.get_paths()] for row in axes.collections]
     assert [[(block.x0, block.x1) for block in row] for row in rows] == [[(0, 4), (7, 10)], [(4, 6), (10, 13)]]
@@ -243,7 +245,7 @@ def test_a_timeline_has_a_row_for_each_part_and_begins_at_zero() -> None:
 
 def test_a_waterfall_shows_what_is_left_and_what_was_saved() -> None:
     """A step that takes longer saves nothing, and its bar is longer."""
-    (axes,) = speed_plots.waterfall({"a": 5.0, "b": 3.0, "c": 3.2}, 0.6, TITLE).axes
+    (axes,) = plotting.waterfall({"a": 5.0, "b": 3.0, "c": 3.2}, 0.6, TITLE).axes
     left, saved = axes.containers
     assert [bar.get_width() for bar in left] == [5.0, 3.0, 3.2]
     assert [(bar.get_x(), bar.get_width()) for bar in saved] == [(5.0, 0.0), (3.0, 2.0), (3.2, 0.0)]

@@ -8,30 +8,30 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
 
-from helpers import data, parameters, recipes, training
+from helpers import data, recipes, settings, training
 from helpers.model import MNISTClassification, count_parameters
 from helpers.recipes import RECIPES, Recipe
 
 
 @pytest.fixture
-def prepared(easy: TensorDataset) -> data.Prepared:
+def prepared(easy: TensorDataset) -> data.DataSplits:
     """One hundred images that are easy to learn, in all three roles."""
-    return data.Prepared(easy, easy, easy, mean=0.0, std=1.0)
+    return data.DataSplits(easy, easy, easy, mean=0.0, std=1.0)
 
 
 def test_every_recipe_can_be_asked_for_by_name() -> None:
-    assert tuple(RECIPES) == parameters.RECIPES
+    assert tuple(RECIPES) == settings.RECIPES
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_trains(name: str, prepared: data.Prepared, capsys: pytest.CaptureFixture) -> None:
+def test_every_recipe_trains(name: str, prepared: data.DataSplits, capsys: pytest.CaptureFixture) -> None:
     short = replace(RECIPES[name], batch_size=20)
     _, history = recipes.train(short, prepared, epochs=2, seed=0)
     assert [entry["epoch"] for entry in history] == [1, 2]
     assert capsys.readouterr().out.count("\n") == 2
 
 
-@pytest.mark.parametrize("name", [*parameters.LADDER, *parameters.BESIDES])
+@pytest.mark.parametrize("name", [*settings.LADDER, *settings.BESIDES])
 def test_the_rule_of_the_game_is_kept(name: str) -> None:
     assert count_parameters(recipes.build(RECIPES[name])) == 21_840
 
@@ -43,12 +43,12 @@ def test_a_step_of_the_ladder_changes_one_thing() -> None:
         "optimizer": {"optimizer", "learning_rate", "weight_decay"},
         "schedule": {"one_cycle", "optimizer", "learning_rate", "weight_decay"},
     }
-    steps = [RECIPES[name] for name in parameters.LADDER]
+    steps = [RECIPES[name] for name in settings.LADDER]
     for before, after in itertools.pairwise(steps):
         assert any(set(after.changes(before)) <= thing for thing in things.values()), after
 
 
-@pytest.mark.parametrize("name", parameters.BESIDES)
+@pytest.mark.parametrize("name", settings.BESIDES)
 def test_what_was_tried_besides_differs_from_the_best_in_one_thing(name: str) -> None:
     changed = set(RECIPES[name].changes(RECIPES["best"]))
     allowed = [{"one_cycle", "learning_rate"}, {"batch_size", "learning_rate"}, {"weight_decay"}]
@@ -78,7 +78,7 @@ def test_label_smoothing_is_pytorchs() -> None:
 
 
 @pytest.mark.parametrize("name", ["course", "fast", "small_network"])
-def test_sixteen_bits_and_channels_last_happen_where_the_recipe_says_so(name: str, prepared: data.Prepared) -> None:
+def test_sixteen_bits_and_channels_last_happen_where_the_recipe_says_so(name: str, prepared: data.DataSplits) -> None:
     """Training computes in 16 bits; what `predict` returns afterwards was computed in 32."""
     recipe = replace(RECIPES[name], batch_size=20)
     model = recipes.build(recipe)
@@ -110,7 +110,7 @@ def test_the_schedule_is_a_triangle(warm_up: float, last_of_the_rise: int) -> No
     assert max(falls) == pytest.approx(min(falls))
 
 
-def test_the_learning_rate_moves_after_every_step(prepared: data.Prepared, capsys: pytest.CaptureFixture) -> None:
+def test_the_learning_rate_moves_after_every_step(prepared: data.DataSplits, capsys: pytest.CaptureFixture) -> None:
     """Five steps an epoch, two epochs: at the end the rate has come down to next to nothing."""
     seen = []
     recipe = replace(RECIPES["best"], batch_size=20)
@@ -126,7 +126,7 @@ def test_the_learning_rate_moves_after_every_step(prepared: data.Prepared, capsy
     assert seen[-1] < 1e-4
 
 
-def test_only_training_images_are_moved(prepared: data.Prepared) -> None:
+def test_only_training_images_are_moved(prepared: data.DataSplits) -> None:
     batches = recipes.train_batches(RECIPES["best"], prepared, seed=0)
     once, again = (torch.cat([images for images, _ in batches]) for _ in range(2))
     assert once.shape == again.shape == (100, 1, 28, 28)
@@ -139,14 +139,14 @@ def test_only_training_images_are_moved(prepared: data.Prepared) -> None:
 def test_labels_stay_with_their_images(easy: TensorDataset) -> None:
     """The class is the height of a bright bar; half a pixel up or down does not change it."""
     gentle = replace(RECIPES["best"], shift=0.5, rotation=0.0, scaling=0.0)
-    prepared = data.Prepared(easy, easy, easy, mean=0.0, std=1.0)
+    prepared = data.DataSplits(easy, easy, easy, mean=0.0, std=1.0)
     for images, labels in recipes.train_batches(gentle, prepared, seed=0):
         heights = images[:, 0].mean(dim=2).unfold(1, 2, 1).sum(dim=2).argmax(dim=1)
         assert ((heights - (2 * labels + 4)).abs() <= 1).all()
 
 
 def test_a_resumed_training_ends_in_the_same_weights(
-    prepared: data.Prepared, tmp_path, capsys: pytest.CaptureFixture
+    prepared: data.DataSplits, tmp_path, capsys: pytest.CaptureFixture
 ) -> None:
     """Also with augmentation and a schedule that moves at every step."""
     recipe = replace(RECIPES["best"], batch_size=20)

@@ -11,9 +11,10 @@ import nbformat
 import pandas as pd
 import pytest
 
-from helpers import paths
-from helpers.__main__ import main
-from helpers.course import chapters, copies
+from course import chapters
+from course.__main__ import main
+from course.handouts import copies
+from helpers import settings
 from helpers.data import Dataset
 
 # Whatever a run might write into the course by mistake.
@@ -23,10 +24,10 @@ HISTORY_KEYS = {"epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "se
 
 def state_of_the_course() -> dict[str, tuple[int, int]]:
     """Return size and time of change of each file of the course, but Python's own cache."""
-    files = [path for folder in WATCHED for path in (paths.ROOT / folder).rglob("*") if path.is_file()]
-    files += [path for path in paths.ROOT.iterdir() if path.is_file()]
+    files = [path for folder in WATCHED for path in (settings.ROOT / folder).rglob("*") if path.is_file()]
+    files += [path for path in settings.ROOT.iterdir() if path.is_file()]
     return {
-        str(path.relative_to(paths.ROOT)): (path.stat().st_size, path.stat().st_mtime_ns)
+        str(path.relative_to(settings.ROOT)): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in files
         if "__pycache__" not in path.parts
     }
@@ -135,9 +136,9 @@ def test_the_sweep_in_chapter_5_trained_chapter_3_for_real(series: Run) -> None:
     assert (results.groupby("learning_rate")["val_accuracy"].mean().diff().dropna() > 0).all()
     for _, run in results.iterrows():
         folder = series.out / "short_sweep" / "runs" / run["run"]
-        story = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        assert [entry["epoch"] for entry in story["results"]["history"]] == [1, 2, 3, 4, 5]
-        assert story["results"]["history"][-1]["val_loss"] == pytest.approx(run["val_loss"])
+        manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        assert [entry["epoch"] for entry in manifest["results"]["history"]] == [1, 2, 3, 4, 5]
+        assert manifest["results"]["history"][-1]["val_loss"] == pytest.approx(run["val_loss"])
         assert (folder / "weights.pt").is_file()
 
 
@@ -173,7 +174,7 @@ def test_a_part_of_the_series_goes_on_from_the_run_before(series: Run, monkeypat
 
 def test_plain_papermill_works_too(tmp_path: Path) -> None:
     values = {"epochs": 1, "dataset": "digits", "run_dir": str(tmp_path / "run")}
-    chapter = paths.ROOT / "notebooks" / "03_training.ipynb"
+    chapter = settings.ROOT / "notebooks" / "03_training.ipynb"
     words = [word for name, value in values.items() for word in ("-p", name, str(value))]
     execute(["papermill", str(chapter), "out.ipynb", *words], tmp_path)
     record = json.loads((tmp_path / "run" / "03_training.json").read_text(encoding="utf-8"))

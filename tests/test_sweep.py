@@ -21,9 +21,10 @@ from jupyter_client.connect import LocalPortCache
 from nbclient import NotebookClient
 from tiny_chapter import Tiny, tiny, wait_until, wait_until_gone  # noqa: F401, tiny is a fixture
 
-from helpers import paths
-from helpers.course import apart, execution, grid, refreshing, sweep, sweep_tables
-from helpers.course.grid import Run
+from course import apart, execution, grid, sweep, sweep_tables
+from course.grid import Run
+from course.maintain import refresh
+from helpers import settings
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send and no SIGKILL")
 
@@ -31,7 +32,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to sen
 # --- tables, worked out by hand ---
 
 
-def story(error: str = "", **metrics: float) -> dict:
+def manifest(error: str = "", **metrics: float) -> dict:
     history = [{"epoch": 1, "val_accuracy": 0.1}, {"epoch": 2, "seconds": 3.0} | metrics]
     results = {} if error else {"results": {"history": history, "versions": {"torch": "2.14.1"}}}
     return {"error": error, "seconds": 5.0} | results
@@ -39,13 +40,13 @@ def story(error: str = "", **metrics: float) -> dict:
 
 def tables(out: Path, accuracies: dict[tuple, float | None]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write and return results and summary of runs that got these validation accuracies; None for one that failed."""
-    runs, stories = [], {}
+    runs, manifests = [], {}
     for (learning_rate, val_size, seed), accuracy in accuracies.items():
         settings = {"learning_rate": learning_rate, "val_size": val_size, "seed": seed}
         run = Run(f"learning_rate={learning_rate}_val_size={val_size}_seed={seed}_1234abcd", settings, settings)
         runs.append(run)
-        stories[run.name] = story("01_tiny: broke") if accuracy is None else story(val_accuracy=accuracy)
-    results = sweep_tables.write_runs(out, runs, stories)
+        manifests[run.name] = manifest("01_tiny: broke") if accuracy is None else manifest(val_accuracy=accuracy)
+    results = sweep_tables.write_runs(out, runs, manifests)
     return results, sweep_tables.write_summary(out, results, ["learning_rate", "val_size", "seed"])
 
 
@@ -151,7 +152,7 @@ def test_the_name_of_a_run_tells_all_settings_apart(tiny: Tiny) -> None:  # noqa
 
 def test_auto_beside_the_data_set_it_finds_is_a_value_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid, "check_values", lambda values: {"dataset": "digits"})
-    chapter = paths.ROOT / "notebooks" / "03_training.ipynb"
+    chapter = settings.ROOT / "notebooks" / "03_training.ipynb"
     with pytest.raises(ValueError, match=r"^grid: auto stands beside the data set that it finds"):
         grid.plan([chapter], {"dataset": ["auto", "digits"]}, None)
 
@@ -227,7 +228,7 @@ def test_a_changed_helper_is_other_code(tiny: Tiny, tmp_path: Path, monkeypatch:
     (tmp_path / "helpers").mkdir()
     helper = tmp_path / "helpers" / "training.py"
     helper.write_text("epochs = 1\n")
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
     before = apart.code_of((str(tiny.path),))
     helper.write_bytes(b"epochs = 1\r\n")  # as git writes it on Windows
     assert apart.code_of((str(tiny.path),)) == before
@@ -330,7 +331,7 @@ def test_a_run_of_a_stopped_sweep_never_begins(tiny: Tiny) -> None:  # noqa: F81
     """As when Ctrl-C comes between two runs of a worker."""
     chapters = (str(tiny.path),)
     apart.stop_runs("stopped")
-    outcome = apart.run_apart(apart.Job(chapters, {}, "stopped", apart.code_of(chapters), 1))
+    outcome = apart.run_in_subprocess(apart.Job(chapters, {}, "stopped", apart.code_of(chapters), 1))
     assert outcome.error
     assert not outcome.files
     assert not tiny.begun()
@@ -426,11 +427,11 @@ def test_sixteen_runs_start_at_once(tiny: Tiny, tmp_path: Path) -> None:  # noqa
 def test_a_notebook_may_sweep(tiny: Tiny, tmp_path: Path) -> None:  # noqa: F811
     """Where an event loop runs already, which papermill can't do without."""
     source = (
-        "from pathlib import Path\nfrom helpers.course import sweep\n"
+        "from pathlib import Path\nfrom course import sweep\n"
         f"results = sweep.sweep([Path({str(tiny.path)!r})], {{'learning_rate': ['0.1']}}, Path('out'), workers=1)\n"
         "print(results['status'].tolist())"
     )
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata=refreshing.METADATA)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata=refresh.METADATA)
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     said = "".join(output.get("text", "") for output in notebook.cells[0].outputs if output.get("name") == "stdout")
     assert said.splitlines()[-1] == "['done']"

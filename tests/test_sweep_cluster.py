@@ -17,7 +17,7 @@ import pytest
 import tiny_chapter
 from tiny_chapter import Tiny, wait_until, wait_until_gone
 
-from helpers.course import sweep
+from course import sweep
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send and no SIGKILL")

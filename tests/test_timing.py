@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from helpers import augmentation, data, timing
+from helpers import data, recipes, speed
 from helpers.model import BatchNormNet, MNISTClassification
 
 ROUNDED = {
@@ -33,29 +33,29 @@ ROUNDED = {
 
 @pytest.mark.parametrize("seconds", ROUNDED)
 def test_an_estimate_claims_no_more_than_it_knows(seconds: float) -> None:
-    assert timing.rounded(seconds) == ROUNDED[seconds]
+    assert speed.rounded(seconds) == ROUNDED[seconds]
 
 
 def test_a_ratio_is_that_of_the_turns() -> None:
     """Turn by turn 2, 2 and 5; the medians would give 5 / 2."""
-    assert timing.ratio([4.0, 8.0, 5.0], [2.0, 4.0, 1.0]) == 2.0
+    assert speed.ratio([4.0, 8.0, 5.0], [2.0, 4.0, 1.0]) == 2.0
     with pytest.raises(ValueError, match="argument 2 is shorter"):
-        timing.ratio([4.0, 8.0], [2.0])
+        speed.ratio([4.0, 8.0], [2.0])
 
 
 def test_the_clock_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the work, so that earlier work isn't counted, and after it, so that all of this one is."""
     clock, device = iter([10.0, 12.5]), torch.device("cpu")
     happened = []
-    monkeypatch.setattr(timing, "wait_for", lambda device: happened.append("wait"))
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: happened.append("clock") or next(clock))
-    assert timing.timed(lambda: happened.append("work"), device) == 2.5
+    monkeypatch.setattr(speed, "wait_for", lambda device: happened.append("wait"))
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: happened.append("clock") or next(clock))
+    assert speed.timed(lambda: happened.append("work"), device) == 2.5
     assert happened == ["wait", "clock", "work", "wait", "clock"]
 
 
 def loaders(images: TensorDataset) -> dict[str, DataLoader]:
     """Return batches of all kinds, some of which draw random numbers."""
-    jitter = partial(augmentation.jitter, shift=1.0, rotation=5.0, scaling=0.05)
+    jitter = partial(recipes.random_affine, shift=1.0, rotation=5.0, scaling=0.05)
     return {
         "in order": data.make_batches(images, 30),
         "shuffled": data.make_batches(images, 16, shuffle=True, seed=1),
@@ -90,7 +90,7 @@ def test_an_estimate_changes_nothing(
             torch.manual_seed(5)
             random = torch.get_rng_state()
             if estimated:
-                timing.estimate_time(model, batches, 2, val_batches)
+                speed.estimate_time(model, batches, 2, val_batches)
             assert torch.equal(torch.get_rng_state(), random)
             assert model.training is training_mode
             assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
@@ -103,9 +103,9 @@ def test_an_estimate_changes_nothing(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_estimate_is_one_line_and_a_number(kind: str, easy: TensorDataset, capsys: pytest.CaptureFixture) -> None:
-    seconds = timing.estimate_time(MNISTClassification(), loaders(easy)[kind], 10)
+    seconds = speed.estimate_time(MNISTClassification(), loaders(easy)[kind], 10)
     assert seconds > 0
-    assert capsys.readouterr().out == f"about {timing.rounded(seconds)} for 10 epochs here\n"
+    assert capsys.readouterr().out == f"about {speed.rounded(seconds)} for 10 epochs here\n"
 
 
 def test_an_estimate_counts_batches_epochs_and_validation(
@@ -116,24 +116,24 @@ def test_an_estimate_counts_batches_epochs_and_validation(
     7 training batches and 2 validation batches, 3 epochs; two steps are timed: (1 + 1 + 1) / 2 = 1.5 s a batch.
     """
     ticks = iter(range(1000))
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(ticks)))
-    monkeypatch.setattr(timing, "ENOUGH", 2.0)
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(speed, "ENOUGH", 2.0)
     batches, val_batches = data.make_batches(easy, 16), data.make_batches(easy, 50)
-    assert timing.estimate_time(MNISTClassification(), batches, 3) == 1.5 * 7 * 3
-    assert timing.estimate_time(MNISTClassification(), batches, 3, val_batches) == 1.5 * (7 + 2) * 3
-    assert timing.estimate_time(MNISTClassification(), batches, 1) == 1.5 * 7
+    assert speed.estimate_time(MNISTClassification(), batches, 3) == 1.5 * 7 * 3
+    assert speed.estimate_time(MNISTClassification(), batches, 3, val_batches) == 1.5 * (7 + 2) * 3
+    assert speed.estimate_time(MNISTClassification(), batches, 1) == 1.5 * 7
     assert re.findall("for (.+) here", capsys.readouterr().out) == ["3 epochs", "3 epochs", "1 epoch"]
 
 
 def test_steps_that_take_no_time_come_to_an_end(easy: TensorDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: 0.0)
-    assert timing.estimate_time(MNISTClassification(), data.make_batches(easy, 16), 3) == 0.0
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: 0.0)
+    assert speed.estimate_time(MNISTClassification(), data.make_batches(easy, 16), 3) == 0.0
 
 
 def test_no_batch_is_an_error(easy: TensorDataset) -> None:
     nothing = TensorDataset(*(tensor[:0] for tensor in easy.tensors))
     with pytest.raises(ValueError, match="batches: there are none"):
-        timing.estimate_time(MNISTClassification(), data.make_batches(nothing, 16), 3)
+        speed.estimate_time(MNISTClassification(), data.make_batches(nothing, 16), 3)
 
 
 def test_random_numbers_come_back_after_an_error(easy: TensorDataset) -> None:
@@ -142,5 +142,5 @@ def test_random_numbers_come_back_after_an_error(easy: TensorDataset) -> None:
     model = MNISTClassification()
     random = torch.get_rng_state()
     with pytest.raises(IndexError, match="Target 11"):
-        timing.estimate_time(model, batches, 1)
+        speed.estimate_time(model, batches, 1)
     assert torch.equal(torch.get_rng_state(), random)

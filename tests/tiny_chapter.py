@@ -14,7 +14,7 @@ import nbformat
 import psutil
 import pytest
 
-from helpers.course import refreshing
+from course.maintain import refresh
 
 PARAMETERS = """
 run_dir: str = "runs/latest"  # folder of the run
@@ -56,7 +56,7 @@ class Tiny:
     def write(self, text: str = "A chapter.", save: str = SAVE) -> None:
         cells = [nbformat.v4.new_markdown_cell(text), *map(nbformat.v4.new_code_cell, (PARAMETERS, WORK, save))]
         cells[1].metadata["tags"] = ["parameters"]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=refreshing.METADATA), self.path)
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=refresh.METADATA), self.path)
 
     def hold(self, hold: bool = True) -> None:
         """Let runs wait, or all of them go on."""
@@ -71,9 +71,9 @@ class Tiny:
         return [(settings, int(kernel), int(run)) for settings, kernel, run in stems]
 
     def command(self, *words: object) -> list[str]:
-        """Return a command that calls `python -m helpers`, in a course that has this chapter alone."""
+        """Return a command that calls `python -m course`, in a course that has this chapter alone."""
         script = (
-            "import sys; from helpers.__main__ import main; from helpers.course import chapters; "
+            "import sys; from course.__main__ import main; from course import chapters; "
             "chapters.NOTEBOOKS = chapters.Path(sys.argv[1]); sys.exit(main(sys.argv[2:]))"
         )
         return [sys.executable, "-c", script, str(self.path.parent), *map(str, words)]

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
-from helpers import augmentation
+from helpers import recipes
 
 # --- 6.2 ---
 
@@ -191,7 +191,7 @@ def shift_both_alike(images, right, down):
 
 def shift_by_the_chapter(images, right, down):
     whole = torch.ones(len(images))
-    return augmentation.move(images, right * whole, down * whole, 0 * whole, whole)
+    return recipes.affine(images, right * whole, down * whole, 0 * whole, whole)
 
 
 def shift_smeared(images, right, down):
@@ -323,7 +323,7 @@ WRONG = {
         (lambda images, right, down: F.pad(images, (right, -right, down, -down), value=-0.2424), "What moved is right"),
         (shift_a_clone, "Start from paper"),
         (shift_smeared, "copy of the edge"),
-        (shift_by_the_chapter, "augmentation.move makes"),
+        (shift_by_the_chapter, "recipes.affine makes"),
         (shift_in_place, "second name for the same tensor"),
         (lambda images, right, down: shift_by_padding(images, right, down)[:, 0], "axis of one channel"),
         (lambda images, right, down: shift_by_padding(images, right, down)[0, 0], "Only the first image"),

@@ -1,0 +1,97 @@
+"""A notebook as one HTML page: nothing to fetch from a network, accessible, ready to print."""
+
+import re
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+
+from bs4 import BeautifulSoup, NavigableString, Tag
+from latex2mathml.converter import convert
+from nbconvert.exporters.html import HTMLExporter
+from nbformat import NotebookNode
+from pygments.formatters import HtmlFormatter
+
+from course.handouts.copies import tags_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+LINES = {"words": 3, "function": 6, "value": 1}  # to write on, on paper
+MATHEMATICS = re.compile(r"\$\$(?P<display>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
+KEPT_AS_IT_IS = ("code", "pre", "script", "style")  # what stands in them is no mathematics and no prose
+
+
+def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str:
+    """Return a notebook as a page of HTML that holds all it needs: styles, pictures, mathematics.
+
+    Args:
+        notebook: a copy from `copies`.
+        kind: for whom, `student` or `instructor`.
+        beside: file stems of the pages that will lie beside this one; links to other chapters become plain words.
+    """
+    title = re.search(r"^# (.+)$", "\n".join(cell.source for cell in notebook.cells), flags=re.MULTILINE)[1]
+    resources = {
+        "title": title,
+        "kind": kind,
+        "footer": _css_string(title if kind == "student" else f"{title} · {kind}'s copy"),
+        "style": (TEMPLATES / "handout" / "handout.css").read_text(encoding="utf-8"),
+        "colours": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
+        "lines": _lines_to_write_on,
+        "tags_of": tags_of,
+    }
+    html, _ = _exporter().from_notebook_node(notebook, resources)
+    return _mend(html, beside)
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    return HTMLExporter(template_name="handout", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True)
+
+
+def _css_string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _lines_to_write_on(cell: NotebookNode) -> int:
+    """Return how many empty lines follow a cell on paper."""
+    if "exercise" not in tags_of(cell):
+        return 0
+    if cell.cell_type == "code":
+        return LINES["function" if cell.source.lstrip().startswith(("def ", "class ")) else "value"]
+    return LINES["words"] if "words" in tags_of(cell) else 0
+
+
+def _mend(html: str, beside: Collection[str]) -> str:
+    """Make tables, links, predictions and mathematics what a page without a notebook around it needs."""
+    soup = BeautifulSoup(html, "html.parser")
+    for style in soup.select("main style"):  # pandas puts one before each table
+        style.decompose()
+    for table in soup.select("main table[border]"):
+        del table["border"]
+    for cell in soup.select("main th"):
+        if cell.get_text(strip=True):
+            cell["scope"] = "col" if cell.find_parent("thead") else "row"
+        else:
+            cell.name = "td"  # a header without words tells a screen reader nothing
+    for link in soup.select("main a[href]"):
+        if link["href"].partition(".ipynb")[0] in beside:
+            link["href"] = link["href"].replace(".ipynb", ".html")
+        elif not re.match(r"https?:|#", link["href"]):
+            link.unwrap()  # a file of the course, which does not lie beside a handout
+    for paragraph in soup.select("main p"):
+        if "Before you run it:" in paragraph.get_text():
+            paragraph.insert_after(soup.new_tag("div", attrs={"class": "write", "aria-hidden": "true"}))
+    for text in soup.find("main").find_all(string=MATHEMATICS):
+        if not text.find_parent(KEPT_AS_IT_IS):
+            _write_mathematics(text)
+    return str(soup)
+
+
+def _write_mathematics(text: NavigableString) -> None:
+    """Put MathML, which browsers draw by themselves, in place of $…$ and $$…$$."""
+    pieces: list[str | Tag] = []
+    end = 0
+    for found in MATHEMATICS.finditer(text):
+        display = "block" if found["display"] else "inline"
+        formula = BeautifulSoup(convert(found["display"] or found["inline"], display=display), "html.parser")
+        pieces += [text[end : found.start()], formula.math]
+        end = found.end()
+    text.replace_with(*pieces, text[end:])

@@ -1,0 +1,89 @@
+"""What a chapter leaves behind: one JSON file a chapter in the run's folder."""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from helpers import settings
+
+PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy", "matplotlib", "seaborn", "papermill")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on: Python's and the packages'."""
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: to a temporary file first, which then takes the name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write `content` as JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def save_record(run_dir: str | Path, chapter: str, **content: object) -> Path:
+    """Write a chapter's results to `run_dir/CHAPTER.json`, with the versions, and return the path.
+
+    Args:
+        run_dir: folder of the run; a relative one starts at the course's root.
+        chapter: the chapter's file stem, `03_training`.
+        content: anything JSON can hold: `dataset`, `parameters`, `history`, …
+    """
+    path = settings.from_root(run_dir) / f"{chapter}.json"
+    write_json(path, content | {"versions": versions()})
+    return path
+
+
+def load_record(run_dir: str | Path, chapter: str) -> dict:
+    """Read what `save_record` wrote; raises FileNotFoundError where that chapter has not run."""
+    return json.loads((settings.from_root(run_dir) / f"{chapter}.json").read_text(encoding="utf-8"))
+
+
+def load_result(name: str) -> dict:
+    """Read one of the files in `results/`, which hold what the README and the chapters quote."""
+    return json.loads((settings.ROOT / "results" / name).read_text(encoding="utf-8"))
+
+
+def load_sweep(name: str, table: str = "results") -> pd.DataFrame:
+    """Read a table of a recorded sweep from `results/sweeps/NAME`.
+
+    Args:
+        name: of the folder, `seed_protocol`, say; `course/recording.py` tells what each holds.
+        table: `results`, one row a run; `history`, one row an epoch of each run; `summary`, means over the seeds.
+    """
+    return pd.read_csv(
+        settings.ROOT / "results" / "sweeps" / name / f"{table}.csv", keep_default_na=False, na_values=[""]
+    )
+
+
+def find_run(run_dir: str | Path, dataset: str) -> Path:
+    """Return a folder with `weights.pt` and `03_training.json` for `dataset`.
+
+    Args:
+        run_dir: looked at first; a relative one starts at the course's root.
+        dataset: the run must have trained on it.
+
+    Returns:
+        `run_dir` if chapter 3 left a run on that data set there, else the reference run in `results/reference`.
+
+    Raises:
+        ValueError: there is neither.
+    """
+    reference = settings.ROOT / "results" / "reference" / dataset
+    for folder in (settings.from_root(run_dir), reference):
+        complete = all((folder / name).is_file() for name in ("weights.pt", "03_training.json"))  # or stopped half-way
+        if complete and load_record(folder, "03_training")["dataset"] == dataset:
+            return folder
+    raise ValueError(
+        f"run_dir: no run on '{dataset}' in {settings.shown(run_dir)}; run chapter 3 on that data set first"
+    )

@@ -1,0 +1,132 @@
+"""Settings: what a parameter may be, and where files are, whatever folder a chapter was started from."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent  # the folder that holds notebooks/, helpers/ and README.md
+
+
+def from_root(path: str | Path) -> Path:
+    """Return `path` as an absolute path; a relative one starts at the course's root folder."""
+    return ROOT / Path(path).expanduser()
+
+
+def shown(path: str | Path) -> str:
+    """Return `path` as a reader should see it: relative to the course's root where it lies inside."""
+    path = from_root(path)
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+DATASETS = ("auto", "mnist", "fashion", "kmnist", "qmnist", "digits")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+LADDER = ("course", "one_cycle", "less_dropout", "augmented", "best")  # in `helpers.recipes`, from the first step up
+BESIDES = (  # the best recipe with one thing changed
+    "constant_rate",
+    "longer_steps",
+    "larger_batches",
+    "no_decay",
+    "old_dropout",
+    "no_augmentation",
+    "more_augmentation",
+)
+ONE_EPOCH = ("fast", "sharp_labels", "short_warm_up", "twice_the_batch")  # for a single epoch
+RECIPES = (*LADDER, *BESIDES, "small_network", "large_network", *ONE_EPOCH)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one parameter may be.
+
+    Attributes:
+        allowed: the rule in words, for the error message.
+        parse: turns a word from the command line into a value; raises ValueError if it can't.
+        accepts: tells whether a Python value obeys the rule.
+    """
+
+    allowed: str
+    parse: Callable[[str], object]
+    accepts: Callable[[object], bool]
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)  # Python counts True as 1; a learner doesn't
+
+
+def _whole_number(minimum: int) -> Rule:
+    return Rule(f"a whole number of at least {minimum}", int, lambda value: _is_integer(value) and value >= minimum)
+
+
+def _one_of(choices: tuple[str, ...]) -> Rule:
+    return Rule(f"one of {', '.join(choices)}", str, lambda value: value in choices)
+
+
+def _none_or_int(text: str) -> int | None:
+    return None if text == "None" else int(text)
+
+
+def _bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+_TRUE_OR_FALSE = Rule("True or False", _bool, lambda value: isinstance(value, bool))
+_PATH = Rule("a folder's name", str, lambda value: isinstance(value, str) and value.strip() != "")
+
+RULES: dict[str, Rule] = {
+    "dataset": _one_of(DATASETS),
+    "data_dir": _PATH,
+    "run_dir": _PATH,
+    "images_dir": _PATH,
+    "device": _one_of(DEVICES),
+    "recipe": _one_of(RECIPES),
+    "seed": _whole_number(0),
+    "seeds": _whole_number(2),
+    "epochs": _whole_number(1),
+    "short_epochs": _whole_number(1),
+    "batch_size": _whole_number(1),
+    "timed_images": _whole_number(1),
+    "turns": _whole_number(1),
+    "resume": _TRUE_OR_FALSE,
+    "open_test_set": _TRUE_OR_FALSE,
+    "val_size": Rule(
+        "a whole number of at least 1, or None for one image in six",
+        _none_or_int,
+        lambda value: value is None or (_is_integer(value) and value >= 1),
+    ),
+    "learning_rate": Rule(
+        "a number above 0",
+        float,
+        lambda value: (_is_integer(value) or isinstance(value, float)) and math.isfinite(value) and value > 0,
+    ),
+}
+
+
+def check(**values: object) -> None:
+    """Check parameters against the rules, the first offender first.
+
+    Args:
+        values: parameters by name; each name needs an entry in `RULES`.
+
+    Raises:
+        ValueError: names the parameter, the value that was given and what is allowed.
+    """
+    for name, value in values.items():
+        if not RULES[name].accepts(value):
+            raise ValueError(f"{name}: got {value!r} ({type(value).__name__}); give {RULES[name].allowed}")
+
+
+def parse(name: str, text: str) -> object:
+    """Turn a word from the command line into a checked value: `parse("epochs", "3")` is the integer 3.
+
+    Raises:
+        ValueError: as `check`; also when the word can't be read as the parameter's type.
+    """
+    try:
+        value = RULES[name].parse(text)
+    except ValueError:
+        raise ValueError(f"{name}: got {text!r}; give {RULES[name].allowed}") from None
+    check(**{name: value})
+    return value
