@@ -122,10 +122,10 @@ def test_an_accelerators_random_numbers_are_kept(easy: TensorDataset, monkeypatc
     """A stand-in for the accelerator, whose random state is one number."""
     drawn = [7]
     stand_in = type("", (), {"get_rng_state": lambda: drawn[0], "set_rng_state": lambda state: drawn.append(state)})
-    monkeypatch.setattr(checkpoint.Run, "device", torch.device("cuda"))
+    monkeypatch.setattr(checkpoint.TrainingState, "device", torch.device("cuda"))
     monkeypatch.setattr(torch, "get_device_module", lambda device: stand_in)
     start = Start(easy)
-    run = checkpoint.Run(start.model, start.optimizer, None, start.train, start.val)
+    run = checkpoint.TrainingState(start.model, start.optimizer, None, start.train, start.val)
     run.restore(run.state([]))
     assert drawn == [7, 7]
 

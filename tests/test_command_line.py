@@ -166,7 +166,7 @@ def test_every_command_has_help(call: Callable[..., Answer]) -> None:
 
 
 def test_a_real_process_ends_as_the_function_does(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "helpers", "run", "-p", "epoch", "3", "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "course", "run", "-p", "epoch", "3", "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -330,7 +330,7 @@ def test_every_parameter_of_a_chapter_can_be_set() -> None:
 # --- a chapter that fails ---
 
 PARAMETERS = 'run_dir: str = "runs/latest"  # folder of the run\ndataset: str = "auto"  # which images'
-SAVE = 'from helpers import records\nrecords.save_record(run_dir, "01_fine", dataset=dataset, parameters={}, seed=3)'
+SAVE = 'from helpers import results\nresults.save_record(run_dir, "01_fine", dataset=dataset, parameters={}, seed=3)'
 
 
 def write_chapter(path: Path, *sources: str) -> None:

@@ -115,7 +115,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_everything_as_it_was(easy: TensorDatas
 
 
 def test_a_notebook_shows_one_line_and_runs_none_of_the_cells_that_wait() -> None:
-    stop = "from helpers.interruptions import TrainingStopped\nraise TrainingStopped('Stopped in epoch 2/3.', [])"
+    stop = "from helpers.checkpoint import TrainingStopped\nraise TrainingStopped('Stopped in epoch 2/3.', [])"
     cells = [nbformat.v4.new_code_cell(source) for source in (stop, "print('half trained')")]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=refresh.METADATA)
     with pytest.raises(CellExecutionError):

@@ -159,7 +159,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
         search = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = os.environ | {"PYTHONPATH": search, "no_proxy": "*", "PYTHONIOENCODING": "utf-8"}
         done = subprocess.run(
-            [sys.executable, "-m", "helpers", "run", *CHAPTERS, *words, "--out", "out"],
+            [sys.executable, "-m", "course", "run", *CHAPTERS, *words, "--out", "out"],
             cwd=folder,
             env=environment,
             capture_output=True,

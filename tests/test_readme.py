@@ -101,7 +101,7 @@ def test_a_recorded_sweep_says_how_to_repeat_it(name: str) -> None:
     """Its command names chapters and values that exist; it is parsed and checked, not run."""
     origin = json.loads((settings.ROOT / "results" / "sweeps" / name / "origin.json").read_text(encoding="utf-8"))
     words = shlex.split(origin["command"])
-    assert words[:3] == ["python", "-m", "helpers"]
+    assert words[:3] == ["python", "-m", "course"]
     options = build_parser().parse_args(words[3:])
     grid = parse_grid(options.grid)
     results = load_sweep(name)

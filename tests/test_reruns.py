@@ -59,7 +59,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The whole series, run once for all tests here."""
     folder = tmp_path_factory.mktemp("series")
     before = state_of_the_course()
-    words = ["helpers", "run", "-p", "dataset", "digits", "-p", "epochs", "2", "-p", "seed", "3", "--out", "out"]
+    words = ["course", "run", "-p", "dataset", "digits", "-p", "epochs", "2", "-p", "seed", "3", "--out", "out"]
     done = execute(words, folder)
     results = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
     return Run(folder / "out", results, done.stdout, done.stderr, before, state_of_the_course())
