@@ -265,7 +265,7 @@ WRONG = {
         ((7820, 1563), "counts from 0"),
         ((7820, 1562), "a fifth of another number"),
         ((7820, 0.2), "the share"),
-        ((7820, 1600), "1600 is not it. Where does"),
+        ((7820, 1600), "1600 is not right. Where does"),
         ((7820, None), "step of the peak is still missing"),
         (7820, "I expected two numbers"),
         (("7820", "1564"), "I expected two numbers"),
