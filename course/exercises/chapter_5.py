@@ -42,8 +42,8 @@ def error_of_the_mean(answer: Callable) -> str:
     variance_used = (
         "You used the variance. The standard deviation is its square root: take that first, then divide by √n."
     )
-    reach = "That is the reach of an interval. The standard error is what you have before you multiply by t or 1.96."
-    student_t = {4: 3.182446, 8: 2.364624}  # for 95 %, by the number of values
+    reach = "That is the reach of an interval. The standard error is what you have before you multiply by t, 1.96 or 2."
+    student_t = {3: 4.302653, 8: 2.364624}  # for 95 %, by the number of values
     common_mistakes: Mistakes = [
         (stdev, "That is the standard deviation, how far a single run is from the mean. The mean of several runs is closer: √n is missing."),
         (pstdev, "That is the standard deviation of single runs, and with n in it instead of n − 1. The mean of several runs is closer: √n is missing."),
@@ -57,11 +57,12 @@ def error_of_the_mean(answer: Callable) -> str:
         (lambda values: stdev(values) / sqrt(5), "You divided by √5, but a list need not have five values. Let the function count them."),
         (lambda values: student_t[len(values)] * standard_error(values), reach),
         (lambda values: 1.96 * standard_error(values), reach),
+        (lambda values: 2 * standard_error(values), reach),
         (fmean, "That is the mean itself. How far off may it be?"),
         *rounded(standard_error, 2, 1),
     ]  # fmt: skip
     hint = "Take the standard deviation of the runs and divide it by the square root of their number."
-    for count in (4, 8):
+    for count in (3, 8):
         draw = lambda count=count: (scores(count, 0.5 + torch.rand(1).item(), 2),)  # noqa: E731
         check_number(answer, draw, standard_error, common_mistakes, hint, tolerance=5e-4, rounds=1)
     return "The spread of the runs, divided by √n: four times as many runs, half the error."
@@ -154,8 +155,8 @@ def runs_needed(answer: Callable) -> str:
     ]  # fmt: skip
 
     def draw() -> tuple[float, float]:
-        difference = between(10, 30) / 100
-        return difference, round(difference * between(270, 350) / 100, 2)
+        difference = between(10, 40) / 100
+        return difference, round(difference * between(200, 800) / 100, 2)
 
     hint = "Put your number in by hand: is the difference twice spread · √(2/n)?"
     check_number(answer, draw, right, common_mistakes, hint, tolerance=1e-4)
@@ -205,7 +206,7 @@ def bootstrap_error(answer: Callable) -> str:
         common_mistakes = [
             (single, single_values),
             (stdev(values), single_values),
-            (standard_error(values), "That is what the formula s/√n gives. Let the dice find it: draw, take means, see how far they spread."),
+            (standard_error(values), "That is what the formula s/√n gives, or draws of one number too few. Let the dice find it: draw len(values) numbers, take their mean, see how far the means spread."),
             (single / sqrt(5), f"That is the spread for draws of five numbers. Draw as many as there are values, here {n}."),
             (single / sqrt(10), f"That is the spread for draws of ten numbers. Draw as many as there are values, here {n}."),
             (expected**2, "That is the variance of the means. The standard deviation is its square root."),

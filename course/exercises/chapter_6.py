@@ -124,8 +124,6 @@ def learning_rate_at(answer: Callable) -> str:
         (lambda step, steps, peak: triangle(step, steps, 0.05), "The shape is right, but its top is always 0.05, as in the chapter. Use `peak`."),
         (lambda step, steps, peak: round(triangle(step, steps, peak), 2), ROUNDED),
         (schedule(lambda x: 0), "Zero everywhere: // drops everything behind the point, and shares are between 0 and 1. Divide with /."),
-        (schedule(lambda x: 0 if x < 1 else (5 - x) / 4), "Zero on the rise: shares are between 0 and 1, and // drops all of that. Divide with /."),
-        (schedule(lambda x: x if x < 1 else 0), "Zero after the peak: shares are between 0 and 1, and // drops all of that. Divide with /."),
         (schedule(lambda x: curve(x if x < 1 else (5 - x) / 4)), f"Nearly: {curved}"),
         (schedule(lambda x: x if x < 1 else curve((5 - x) / 4)), f"On the fall: {curved}"),
         (schedule(lambda x: curve(x) if x < 1 else (5 - x) / 4), f"On the rise: {curved}"),
@@ -159,6 +157,8 @@ def learning_rate_at(answer: Callable) -> str:
             hint = "That is on the rise. Which share of the first fifth is over? The same share of `peak` is reached."
             if step > fifth:
                 hint = "The rise is right; this is on the fall. It takes the last four fifths of the steps: which share of *them* is still to come?"  # fmt: skip
+            if came == 0:
+                hint = "Shares are between 0 and 1, and // drops everything behind the point. Divide with /."
             if torch.equal(got, _rates(answer, places, steps, 1.5 * peak)):
                 hint = f"With a higher `peak`, the same came out. {ELSEWHERE}"
             if torch.equal(got, _rates(answer, places, 2 * steps, peak)):
@@ -171,9 +171,9 @@ def learning_rate_at(answer: Callable) -> str:
         ]:
             about = f"step={step}, steps={steps}, peak={peak}"
             with after_success(f"The way between is right. For {about}:"):
-                got = call_answer(answer, step, steps, peak)
+                rate = call_answer(answer, step, steps, peak)
             with after_success("The way between is right."):
-                compare(got, triangle(step, steps, peak), about, tolerance=1e-3, hint=hint)
+                compare(rate, triangle(step, steps, peak), about, tolerance=1e-3, hint=hint)
     return "Two straight lines that meet at the peak. The turn is a fifth of the way, however long the way is."
 
 
@@ -227,6 +227,8 @@ def shift_images(answer: Callable) -> str:
                 (found is not None and found.shape[-2:] == (28, 28), f"For {about}, I got images of 28 × 28. {fixed}"),
             ])  # fmt: skip
             hint = "A pixel [n, 0, y, x] moves to [n, 0, y + down, x + right], if that place is inside; all other places are paper."
+            if min(right, down) < 0:
+                hint = f"Mind that Python counts `[-2:]` and `[:-2]` from the end. {hint}"
             moved = F.pad(torch.ones_like(images), (right, -right, down, -down)) == 1
             if found is not None and found.shape == wanted.shape and same(found[moved], wanted[moved], 1e-3):
                 hint = f"What moved is right. What comes in should be paper, in these images {images.min():.4g}: their smallest value."

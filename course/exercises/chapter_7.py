@@ -263,8 +263,8 @@ def _pairs(got: object, images: Tensor, batch_size: int, order: Tensor) -> list[
     """
     if not isinstance(got, list):
         hint = " All images in one tensor? Cut them into batches, and let the labels come along."
-        came = f"{describe(got)}.{hint}" if isinstance(got, Tensor) else f"a {type(got).__name__}."
-        raise WrongAnswer(f"I expected batches, pairs (images, labels) in a list or by `yield`, and got {came}")
+        came = describe(got) if isinstance(got, Tensor | str | int | float) else f"a {type(got).__name__}"
+        raise WrongAnswer(f"I expected batches, pairs (images, labels) in a list or by `yield`, and got {came}.{hint if isinstance(got, Tensor) else ''}")  # fmt: skip
     kinds, several, one = _axes(got), len(order.split(batch_size)), tuple(images.shape[1:])
     refuse([
         (not got and len(order) < batch_size, "No batch came. The images left over make a smaller batch."),
@@ -319,6 +319,7 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
     starts, after_the_end = range(0, len(order), batch_size), len(range(0, count, batch_size)) - len(right)
     sizes, wanted = list(map(len, x)), list(map(len, right))
     no_batch_size = f"images and labels are right, but the batches have sizes {sizes}. Where does `batch_size` come in, or is there a fixed 64?"
+    overlap = "each batch begins one image after the one before, so they overlap. How far should the start move on?"
     common_mistakes: list[tuple[Sequence[Tensor], Sequence[Tensor], str]] = [
         (own, own, "the images come as they lie, image 0 first. Which one is to come first is the first number in `order`."),
         (right, own, "the images come in the right order, but the labels do not. They have to come along: image and label have the same number."),
@@ -330,7 +331,7 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
             (right[:1], "only the first batch came. Is `return` inside the loop?"),
             (order[1:].split(batch_size), "the first image of `order` is missing. Places count from 0."),
             (right[:-1], f"the last batch is missing. {wanted[-1]} images are left over: they make a smaller one."),
-            ([order[start : start + batch_size] for start in range(len(order))], "each batch begins one image after the one before, so they overlap. How far should the start move on?"),
+            *(([order[start : start + batch_size] for start in range(end)], overlap) for end in (len(order), len(right))),
             ([right[0]] * len(right), "every batch holds the first images of `order`. Does the start move on from batch to batch?"),
             ([order[start:batch_size] for start in starts], "all batches but the first are empty. Where does your slice end? The batch behind it ends `batch_size` further on."),
             ([*right, none], "one batch is empty. Where does your loop end when the images come out even?"),
@@ -356,8 +357,8 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
         (sorted(images) == sorted(in_order), "the right images come, but in another order than that of `order`. Does your function draw or sort one of its own?"),
         (len(images) < len(in_order), f"{len(images)} images came, and {len(in_order)} are in `order`. Is one left out between two batches?"),
         (place == len(in_order), f"{len(images)} images came, and {len(in_order)} are in `order`. Do some come twice?"),
-        (True, f"at place {place} another image came than the one that `order` has there."),
     ])  # fmt: skip
+    raise WrongAnswer(f"at place {place} image {in_order[place]} was expected, and image {images[place]} came.")
 
 
 def lines_that_wait(answer: object) -> str:

@@ -316,6 +316,7 @@ def check_number(
     the same for other arguments is told so before its number can be taken for a mistake. The arguments are called what
     the right function calls them. All else is as in `check_function`.
     """
+    near = partial(math.isclose, rel_tol=tolerance, abs_tol=tolerance)
     for _ in range(rounds):
         for _ in range(2000):
             inputs = draw()
@@ -325,14 +326,15 @@ def check_number(
             if all(one == other or b - a > 1.5 * tolerance * (1 + abs(a)) for (a, one), (b, other) in ordered):
                 break
         got = one_number(call_answer(answer, *inputs), "one number")
-        if abs(got - expected) > tolerance * (1 + abs(expected)):
-            for _ in range(20):  # until each argument differs, and so does what each mistake makes of them
-                others = draw()
-                again = [wrong(*others) for wrong, _ in common_mistakes]
-                alike = [value for (value, _), other in zip(mistakes, again, strict=True) if value == other]
-                if not alike and all(one != other for one, other in zip(inputs, others, strict=True)):
-                    break
-            if got == one_number(call_answer(answer, *others), "one number") and got not in alike:
+        if not near(got, expected):
+            suspects = [wrong for wrong, _ in common_mistakes if near(wrong(*inputs), got)]
+            others: list[tuple] = []  # other arguments, for which the mistake would give other numbers
+            for _ in range(200):
+                drawn = draw()
+                if len(others) < 3 and all(one != other for one, other in zip(inputs, drawn, strict=True)):
+                    others += [drawn] if not any(near(wrong(*drawn), got) for wrong in suspects) else []
+            again = [one_number(call_answer(answer, *arguments), "one number") for arguments in others]
+            if others and again == [got] * len(others):
                 raise WrongAnswer(f"For different arguments the same number came out, {describe(got)}. {ELSEWHERE}")
         about = ", ".join(
             f"{name}={value}" for name, value in zip(inspect.signature(right).parameters, inputs, strict=True)

@@ -104,7 +104,7 @@ WRONG = {
         (lambda values: sum(values) / len(values), "the mean itself"),
         (lambda values: 0.08, "a name of the notebook"),
         (lambda values: values.std() / len(values) ** 0.5, "torch.tensor(…) makes a tensor of it"),
-        (lambda values: (torch.tensor(values) - statistics.mean(values)).abs(), "I expected one number and got a tensor of shape (4,)"),
+        (lambda values: (torch.tensor(values) - statistics.mean(values)).abs(), "I expected one number and got a tensor of shape"),
     ],
     "5.2": [
         (((0.001, 64), (0.001, 64)), "the same field"),
@@ -135,7 +135,7 @@ WRONG = {
         (lambda difference, spread: runs_in_a_loop(difference, spread) + 1, "one too far"),
         (lambda difference, spread: (runs_in_a_loop(difference, spread),) * 2, "I expected one number"),
         (lambda difference, spread: 500, "a name of the notebook"),
-        (lambda difference, spread: 100 * spread, "by hand"),
+        (lambda difference, spread: 1000 * spread / difference, "by hand"),
     ],
     "5.4": [
         (5, "5 of every 100"),

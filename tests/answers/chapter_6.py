@@ -285,7 +285,7 @@ WRONG = {
         (lambda step, steps, peak: rate_in_two_branches(step, steps, 0.004), "With a higher `peak`"),
         (rate_for_the_chapter, "With twice the `steps`"),
         (rate_by(lambda s, f, n: s // f, lambda s, f, n: (n - s) // (n - f)), "Zero everywhere"),
-        (rate_by(lambda s, f, n: s // f, fall), "// drops all"),
+        (rate_by(lambda s, f, n: s // f, fall), "// drops everything"),
         (rate_by(lambda s, f, n: curved(s / f), lambda s, f, n: curved(fall(s, f, n))), "curved, as a cosine"),
         (rate_by(rise, lambda s, f, n: curved(fall(s, f, n))), "On the fall: the ends"),
         (rate_by(lambda s, f, n: curved(s / f), fall), "On the rise: the ends"),
