@@ -28,10 +28,11 @@ def images(count: int, darkest: int = 255) -> Tensor:
 
 def two_parts(got: object, asked: str, fits: Callable = lambda part: True) -> list[Tensor]:
     """Return an answer of two parts as tensors; refuse anything else, saying what was asked."""
-    parts = [as_tensor(part) for part in got] if isinstance(got, list | tuple) and len(got) == 2 else [None]
-    if any(part is None or not fits(part) for part in parts):
+    parts = [as_tensor(part) for part in got] if isinstance(got, list | tuple) else []
+    found = [part for part in parts if part is not None and fits(part)]
+    if len(parts) != 2 or len(found) != 2:
         raise WrongAnswer(f"I expected {asked} and got {describe(got)}.")
-    return parts
+    return found
 
 
 def negative(answer: Callable) -> str:

@@ -16,7 +16,6 @@ from course.exercises.toolkit import (
     WrongAnswer,
     as_tensor,
     call_answer,
-    check_function,
     compare,
     describe,
     distinct,
@@ -51,6 +50,11 @@ class Counted(TensorDataset):
         return super().__getitem__(index)
 
 
+def tiny_batches(images: Tensor, labels: Tensor) -> Any:
+    """Return batches of 8, 8 and 2 images, always in the same order."""
+    return data.make_batches(Counted(images, labels), SIZES[0])
+
+
 def tiny_network() -> nn.Module:
     """Return a network with random weights: images (N, 1, 4, 4) to log-probabilities (N, 10)."""
     return nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.Tanh(), Dropout(), nn.Linear(12, 10), nn.LogSoftmax(dim=1))
@@ -61,7 +65,7 @@ def weights(model: nn.Module) -> Tensor:
     return nn.utils.parameters_to_vector(model.parameters()).detach()
 
 
-def run_on(answer: Callable, model: nn.Module, batches: DataLoader, *more: object) -> object:
+def run_on(answer: Callable, model: nn.Module, batches: Any, *more: object) -> Any:
     """Call a learner's function that is to go through `batches`; say so if it went through others."""
     try:
         return call_answer(answer, model, batches, *more, may_change=True)
@@ -98,49 +102,37 @@ def loss_change(answer: float) -> str:
 
 def sgd_step(answer: Callable) -> str:
     """A function that takes one step of plain gradient descent."""
-
-    def draw() -> tuple[Tensor, Tensor, float]:
-        before, slopes = (torch.randint(0, 2, (2, 26)) * 2 - 1) * (0.5 + torch.rand(2, 26))
-        return before, slopes, 0.2 + 0.2 * torch.rand(1).item()
-
-    def learners(before: Tensor, slopes: Tensor, rate: float) -> Tensor:
-        """Return the 26 parameters of a model after the learner's step: 12 and 4 of one layer, 8 and 2 of another."""
-        model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
-        owned = list(model.parameters())  # the tensors that an optimiser would hold
-        nn.utils.vector_to_parameters(before.clone(), owned)
-        for parameter, slope in zip(owned, slopes.split([12, 4, 8, 2]), strict=True):
-            parameter.grad = slope.reshape(parameter.shape).clone()
-        call_answer(answer, model, rate, may_change=True, returns=False)
-        return torch.cat([parameter.flatten() for parameter in owned])
-
-    def right(before: Tensor, slopes: Tensor, rate: float) -> Tensor:
-        return before - rate * slopes
-
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    owned = list(model.parameters())  # the tensors that an optimiser would hold
+    sizes = [parameter.numel() for parameter in owned]
+    p, slopes = (torch.randint(0, 2, (2, sum(sizes))) * 2 - 1) * (0.5 + torch.rand(2, sum(sizes)))
+    for parameter, value, slope in zip(owned, p.split(sizes), slopes.split(sizes), strict=True):
+        parameter.data, parameter.grad = value.reshape(parameter.shape).clone(), slope.reshape(parameter.shape).clone()
+    rate, first = 0.2 + 0.2 * torch.rand(1).item(), torch.arange(len(p)) < sizes[0]
+    right = p - rate * slopes
+    call_answer(answer, model, rate, may_change=True, returns=False)
     became = "The parameters became the step itself. Subtract the step from what was there."
     common_mistakes = [
-        (lambda p, g, rate: p, "The model's parameters are as they were. Was another model changed, or `.grad` itself? Or: `p = p - …` makes a new tensor and leaves the old one alone: change the one that the model holds, in place."),
-        (lambda p, g, rate: p + rate * g, "That is uphill: each parameter went *with* its slope, and the loss would rise."),
-        (lambda p, g, rate: p - g, "You stepped by the whole slope. How long a step is, `learning_rate` says."),
-        (lambda p, g, rate: p + g, "You stepped by the whole slope, and uphill. `learning_rate` says how long a step is; which way is down?"),
-        (lambda p, g, rate: p - rate, "Every parameter went down by the same amount. The slope should decide which way and how far: where is `.grad`?"),
-        (lambda p, g, rate: p - rate * g.sign(), "You used only the sign of the slope. A steeper slope makes a longer step."),
-        (lambda p, g, rate: p - 2 * rate * g, "Each parameter moved twice as far as it should: the slope was used twice."),
-        (lambda p, g, rate: p - g / rate, "You divided by the learning rate. A smaller learning rate makes a smaller step: multiply."),
-        (lambda p, g, rate: p - 0.1 * g, "You stepped with 0.1, as in the cell above. Use `learning_rate`, whatever it is."),
-        (lambda p, g, rate: -rate * g, became),
-        (lambda p, g, rate: rate * g, became),
-        (lambda p, g, rate: rate * (p - g), "The learning rate scaled the parameter too. It should scale only the slope."),
-        (lambda p, g, rate: rate * p - g, "The learning rate scaled the parameter, not the slope. Which of the two should it shorten?"),
-        (lambda p, g, rate: p - rate * p, "The parameters only shrank. What tells each of them which way to go is its slope, `.grad`."),
-        (lambda p, g, rate: p * g * rate, "You multiplied the parameter by the step. The step is subtracted."),
-        (lambda p, g, rate: p - rate * p * g, "The step was multiplied by the parameter as well. It is learning rate times slope, and no more."),
-        (lambda p, g, rate: torch.cat([(p - rate * g)[:12], p[12:]]), "Only the first parameter tensor moved. Is there a `return` inside the loop?"),
+        (p, "The model's parameters are as they were. Was another model changed, or `.grad` itself? Or: `p = p - …` makes a new tensor and leaves the old one alone: change the one that the model holds, in place."),
+        (p + rate * slopes, "That is uphill: each parameter went *with* its slope, and the loss would rise."),
+        (p - slopes, "You stepped by the whole slope. `learning_rate` says how long a step is."),
+        (p + slopes, "You stepped by the whole slope, and uphill. `learning_rate` says how long a step is; which way is down?"),
+        (p - rate, "Every parameter went down by the same amount. The slope should decide which way and how far: where is `.grad`?"),
+        (p - rate * slopes.sign(), "You used only the sign of the slope. A steeper slope makes a longer step."),
+        (p - 2 * rate * slopes, "Each parameter moved twice as far as it should: the slope was used twice."),
+        (p - slopes / rate, "You divided by the learning rate. A smaller learning rate makes a smaller step: multiply."),
+        (p - 0.1 * slopes, "You stepped with 0.1, as in the cell above. Use `learning_rate`, whatever it is."),
+        *[(sign * rate * slopes, became) for sign in (-1, 1)],
+        (rate * (p - slopes), "The learning rate scaled the parameter too. It should scale only the slope."),
+        (rate * p - slopes, "The learning rate scaled the parameter, not the slope. Which of the two should it shorten?"),
+        (p - rate * p, "The parameters only shrank. What tells each of them which way to go is its slope, `.grad`."),
+        (p * slopes * rate, "You multiplied the parameter by the step. The step is subtracted."),
+        (p - rate * p * slopes, "The step was multiplied by the parameter as well. It is learning rate times slope, and no more."),
+        (torch.where(first, right, p), "Only the first parameter tensor moved. Is there a `return` inside the loop?"),
     ]  # fmt: skip
-    about, hint = (
-        "all parameters in one row and learning_rate={2:.3f}".format,
-        "New is old minus learning rate times slope.",
-    )
-    check_function(learners, draw, right, common_mistakes, about, hint)
+    after = torch.cat([parameter.detach().flatten() for parameter in owned])
+    about, hint = f"learning_rate={rate:.3f}, all parameters in one row", "New is old minus learning rate times slope."
+    compare(after, right, about, common_mistakes, hint=hint)
     return "Each parameter went downhill, a steep slope further than a gentle one."
 
 
@@ -149,12 +141,8 @@ def epoch(
 ) -> Callable:
     """Return a function that trains for an epoch, or does it wrongly, and returns the losses of the batches.
 
-    Args:
-        order: of what is done with each batch: z clears the slopes, f computes the loss, b its slopes, s steps.
-        after: s: step (once more) when the batches are through.
-        train: dropout on.
-        factor: multiplies the loss of a batch, given its number of images.
-        used: chooses the batches.
+    Of each batch that is `used`, z clears the slopes, f computes the loss, b its slopes, times a `factor` of the
+    number of images, and s steps; `after` all of them s may step once more. `train` is dropout.
     """
 
     def train_one_epoch(model: nn.Module, batches: DataLoader, optimizer: SGD) -> Tensor:
@@ -229,7 +217,7 @@ def _run(train: Callable, start: nn.Module, images: Tensor, labels: Tensor) -> t
     Returns:
         Its weights and the numbers of backward() and of step(); what `train` returned; the copy; the batches fetched.
     """
-    model, batches = copy.deepcopy(start), data.make_batches(Counted(images, labels), SIZES[0])
+    model, batches = copy.deepcopy(start), tiny_batches(images, labels)
     optimizer = SGD(model.parameters(), lr=0.5)  # a large rate, so that every mistake moves far
     slopes, steps = Counter[str](), Counter[str]()
     next(model.parameters()).register_post_accumulate_grad_hook(lambda parameter: slopes.update("b"))
@@ -286,7 +274,7 @@ def accuracy(answer: Callable) -> str:
         if distinct(hits.mean(), mistakes) and hits.mean() > 0.3:
             break
 
-    batches, silent = data.make_batches(Counted(images, labels), SIZES[0]), []
+    batches, silent = tiny_batches(images, labels), []
     model.register_forward_hook(lambda *given: silent.append(not torch.is_grad_enabled()))
     got, number = run_on(answer, model, batches), int(hits.sum())
     if batches.dataset.fetched == 0 and not silent:

@@ -12,7 +12,6 @@ from course.exercises.toolkit import (
     between,
     call_answer,
     check_edge_case,
-    check_function,
     compare,
     describe,
     draw_distinct,
@@ -91,124 +90,102 @@ def images_needed(answer: Callable) -> str:
 
 def recall_precision_f1(answer: Callable) -> str:
     """A function that returns recall, precision and F1 of a class."""
+    chosen = (0, 1, 2, 3, 4, 5, 6, 8, 9)[between(0, 9)]  # 7 is the one in the chapter
+    hits, missed, intruders = between(30, 36), between(40, 46), between(100, 121)  # recall + precision is far from 1
+    others = torch.tensor([k for k in range(10) if k != chosen])
+    kinds, calm = others[torch.randint(9, (intruders + missed,))], others.repeat(between(34, 47))
+    mine = torch.tensor([chosen])
+    labels = torch.cat([mine.repeat(hits + missed), kinds[:intruders], calm])
+    read = calm.where(torch.rand(len(calm)) < 0.8, calm.roll(1))  # a neighbour in the list, never `chosen`
+    predicted = torch.cat([mine.repeat(hits), kinds[intruders:], mine.repeat(intruders), read])
+    order = torch.randperm(len(labels))
+    predicted, labels = predicted[order], labels[order]
 
-    def draw() -> tuple[Tensor, Tensor, int]:
-        chosen = (0, 1, 2, 3, 4, 5, 6, 8, 9)[between(0, 9)]  # 7 is the one in the chapter
-        hits, missed, intruders = (
-            between(30, 36),
-            between(40, 46),
-            between(100, 121),
-        )  # precision + recall is not near 1
-        others = torch.tensor([k for k in range(10) if k != chosen])
-        calm = others.repeat(between(34, 47))
-        labels = torch.cat([torch.full((hits + missed,), chosen), others[torch.randint(0, 9, (intruders,))], calm])
-        read = calm.where(torch.rand(len(calm)) < 0.8, calm.roll(1))
-        called = others[torch.randint(0, 9, (missed,))], torch.full((intruders,), chosen), read
-        order = torch.randperm(len(labels))
-        return torch.cat([labels[:hits], *called])[order], labels[order], chosen
+    right = recall, precision, f1 = _three(predicted, labels, chosen)
+    images, mean, accuracy = len(labels), (recall + precision) / 2, (predicted == labels).double().mean().item()
+    swapped, only_f1 = "Recall and precision have changed places", "Recall and precision are right, F1 is not."
+    same_twice = [
+        (hits / images, "You divided by all images. Recall divides by the true ones of this class, precision by the called ones."),
+        (1 - (missed + intruders) / images, "You counted every image that is rightly *not* called this class as well; recall and precision leave those out."),
+        (hits, "That is the number of hits. A share of what? Recall divides by the true ones, precision by the called ones."),
+        (accuracy, "That is the accuracy, which counts all classes. Here only the chosen one is meant."),
+        (recall, "Recall is there twice. Precision divides by all that were *called* so."),
+        (precision, "Precision is there twice. Recall divides by all that truly *are* so."),
+    ]  # fmt: skip
+    common_mistakes = [
+        ([precision, recall, f1], f"{swapped}. Recall divides by the true ones, precision by the called ones, and recall comes first."),
+        ([precision, recall, mean], f"{swapped}, and F1 is not their harmonic mean yet."),
+        ([recall, precision, mean], f"{only_f1} That is the plain mean of the two. The harmonic mean is nearer to the smaller one: 2 · precision · recall / (precision + recall)."),
+        ([recall, precision, 3 * recall], f"{only_f1} The sum below the line needs brackets: a / (b + c)."),
+        ([recall, precision, f1 / 2], f"{only_f1} Is the 2 missing in front?"),
+        ([recall, precision, precision * recall], f"{only_f1} That is their product, and something is still to be divided by."),
+        ([recall, precision, 2 * precision * recall], f"{only_f1} 2 · precision · recall has to be divided by their sum, which is less than 1: `max(1, …)` would undo that."),
+        ([recall, precision, (precision * recall) ** 0.5], f"{only_f1} That is the geometric mean; F1 is the harmonic one."),
+        ([recall, precision, accuracy], f"{only_f1} That is the accuracy, which counts all classes."),
+        ([100 * share for share in right], "Those are per cent. Shares are between 0 and 1."),
+        (_three(predicted, labels, 7), "Those are the three numbers of class 7. Is there still a 7 in your function, in the place of `chosen`?"),
+        *[([value, value, third], words) for value, words in same_twice for third in (value, f1)],
+    ]  # fmt: skip
 
-    def right(predicted: Tensor, labels: Tensor, chosen: int) -> tuple[float, float, float]:
-        called, true = predicted == chosen, labels == chosen
-        hits = int((called & true).sum())
-        recall, precision = hits / max(1, int(true.sum())), hits / max(1, int(called.sum()))
-        return recall, precision, 2 * precision * recall / max(1e-9, precision + recall)
-
-    def read(got: object) -> Tensor:
+    def read_three(got: object) -> Tensor:
         return numbers(got, 3, "three numbers, `return recall, precision, f1`,")
 
-    def of_three(change: Callable) -> Callable:
-        return lambda *inputs: change(*right(*inputs))
-
-    def thrice(judge: Callable) -> Callable:
-        return lambda predicted, labels, chosen: 3 * [float(judge(predicted == chosen, labels == chosen))]
-
-    def all_right(predicted: Tensor, labels: Tensor, chosen: int) -> float:
-        return (predicted == labels).double().mean().item()
-
-    swapped = "Recall and precision have changed places"
-    f1 = "Recall and precision are right, F1 is not."
-    recall_twice = "Recall is there twice. Precision divides by all that were *called* so."
-    precision_twice = "Precision is there twice. Recall divides by all that truly *are* so."
-    common_mistakes = [
-        (of_three(lambda r, p, f: (p, r, f)), f"{swapped}. Recall divides by the true ones, precision by the called ones, and recall comes first."),
-        (of_three(lambda r, p, f: (p, r, (p + r) / 2)), f"{swapped}, and F1 is not their harmonic mean yet."),
-        (of_three(lambda r, p, f: (r, p, (p + r) / 2)), f"{f1} That is the plain mean of the two. The harmonic mean is nearer to the smaller one: 2 · precision · recall / (precision + recall)."),
-        (of_three(lambda r, p, f: (r, p, 2 * r + r)), f"{f1} The sum below the line needs brackets: a / (b + c)."),
-        (of_three(lambda r, p, f: (r, p, f / 2)), f"{f1} Is the 2 missing in front?"),
-        (of_three(lambda r, p, f: (r, p, p * r)), f"{f1} That is their product, and something is still to be divided by."),
-        (of_three(lambda r, p, f: (r, p, 2 * p * r)), f"{f1} 2 · precision · recall has to be divided by their sum, which is less than 1: `max(1, …)` would undo that."),
-        (of_three(lambda r, p, f: (r, p, (p * r) ** 0.5)), f"{f1} That is the geometric mean; F1 is the harmonic one."),
-        (lambda *inputs: (*right(*inputs)[:2], all_right(*inputs)), f"{f1} That is the accuracy, which counts all classes."),
-        (of_three(lambda r, p, f: (100 * r, 100 * p, 100 * f)), "Those are per cent. Shares are between 0 and 1."),
-        (lambda predicted, labels, chosen: right(predicted, labels, 7), "Those are the three numbers of class 7. Is there still a 7 in your function, in the place of `chosen`?"),
-        (thrice(lambda called, true: (called & true).double().mean()), "You divided by all images. Recall divides by the true ones of this class, precision by the called ones."),
-        (thrice(lambda called, true: (called == true).double().mean()), "You counted every image that is rightly *not* called this class as well; recall and precision leave those out."),
-        (thrice(lambda called, true: (called & true).sum()), "That is the number of hits. A share of what? Recall divides by the true ones, precision by the called ones."),
-        (lambda *inputs: 3 * [all_right(*inputs)], "That is the accuracy, which counts all classes. Here only the chosen one is meant."),
-        *[(of_three(lambda r, p, f, k=k: (r, r, (r, f)[k])), recall_twice) for k in (0, 1)],
-        *[(of_three(lambda r, p, f, k=k: (p, p, (p, f)[k])), precision_twice) for k in (0, 1)],
-    ]  # fmt: skip
+    got, about = read_three(call_answer(answer, predicted, labels, chosen)), f"class {chosen} of {images} images"
     hint = "Recall: of the true ones, how many were called so? Precision: of those called so, how many are true? Use only what the function is given."
-    about = "recall, precision and F1 of class {2}".format
-    check_function(answer, draw, right, common_mistakes, about, hint, read=read)
-
-    predicted, labels, chosen = draw()
-    other = torch.tensor((chosen + 1) % 10)
+    compare(got, right, f"{about} (recall, precision, F1)", common_mistakes, hint=hint)
+    never, none = predicted.where(predicted != chosen, others[0]), labels.where(labels != chosen, others[1])
     wanted = "There is not one hit. With nothing to divide by, return 0 for what can't be computed."
-    never, none = predicted.where(predicted != chosen, other), labels.where(labels != chosen, other)
-    check_edge_case(answer, (never, labels, chosen), [0.0] * 3, "a class that was never called", wanted, read)
-    check_edge_case(answer, (predicted, none, chosen), [0.0] * 3, "a class that no image belongs to", wanted, read)
+    check_edge_case(answer, (never, labels, chosen), [0.0] * 3, "a class that was never called", wanted, read_three)
+    check_edge_case(
+        answer, (predicted, none, chosen), [0.0] * 3, "a class that no image belongs to", wanted, read_three
+    )
     return "All three, in their order, and a class without a single hit gets 0."
+
+
+def _three(predicted: Tensor, labels: Tensor, chosen: int) -> tuple[float, float, float]:
+    called, true = predicted == chosen, labels == chosen
+    hits = int((called & true).sum())
+    recall, precision = hits / int(true.sum()), hits / int(called.sum())
+    return recall, precision, 2 * precision * recall / (precision + recall)
 
 
 def confusion(answer: Callable) -> str:
     """A function that counts the confusion matrix."""
-
-    def draw() -> tuple[Tensor, Tensor, int]:
-        classes = between(5, 8)
-        labels = torch.cat([torch.arange(classes).repeat(between(4, 7)), torch.randint(classes, (250,)) // 2])
-        predicted = (labels + torch.tensor([0, 0, 0, 1, 1, 2])[torch.randint(6, labels.shape)]) % classes
-        predicted[:classes] = labels[:classes]
-        predicted[-9:], labels[-9:] = 1, 0  # t is read as t, t + 1 or t + 2: never symmetric, and some pairs come often
-        return predicted, labels, classes
+    classes = between(5, 8)
+    labels = torch.cat([torch.arange(classes).repeat(between(4, 7)), torch.randint(classes, (250,)) // 2])
+    predicted = (labels + torch.tensor([0, 0, 0, 1, 1, 2])[torch.randint(6, labels.shape)]) % classes
+    predicted[:classes] = labels[:classes]
+    predicted[-9:], labels[-9:] = 1, 0  # t is read as t, t + 1 or t + 2: never symmetric, and some pairs come often
 
     def right(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
         return (classes * labels + predicted).bincount(minlength=classes**2).reshape(classes, classes)
 
-    def of(change: Callable) -> Callable:
-        return lambda *inputs: change(right(*inputs))
-
-    def to_ten(matrix: Tensor) -> Tensor:
-        return F.pad(matrix, (0, 10 - len(matrix), 0, 10 - len(matrix)))
-
+    matrix = right(predicted, labels, classes)
+    seen, margin = (matrix > 0).int(), (0, 10 - classes, 0, 10 - classes)
     once = "Each pair was counted once, however often it occurs. In a loop over the images, add 1 instead of writing 1. `matrix[labels, predicted] += 1` without a loop reads, adds and writes back once for all."  # fmt: skip
-    shares = "Those are shares or per cent. Return the counts themselves."
+    shares = [matrix / total for total in (matrix.sum(dim=1, keepdim=True), matrix.sum(dim=0), matrix.sum())]
     common_mistakes = [
-        (of(lambda matrix: matrix.T), "That is the matrix on its side: rows should be the true classes, columns the predicted ones."),
-        (of(to_ten), "There is a fixed 10 in your function. `classes` tells how many there are."),
-        (of(lambda matrix: to_ten(matrix).T), "There is a fixed 10 in your function, and the matrix is on its side: rows are true classes."),
-        (of(lambda matrix: to_ten(matrix > 0)), f"{once} And there is a fixed 10 in it."),
-        (of(lambda matrix: matrix > 0), once),
-        (of(lambda matrix: (matrix > 0).T), f"{once} And it is on its side: rows are the true classes."),
-        (of(torch.zeros_like), "All zeros. With lists of numbers, `matrix[labels]` is a copy, and `matrix[labels][predicted] += 1` counts into that. Put both indices into one pair of brackets, and mind pairs that occur twice."),
-        *[(of(lambda matrix, k=k: k * matrix / matrix.sum(1, keepdim=True)), shares) for k in (1, 100)],
-        *[(of(lambda matrix, k=k: k * matrix / matrix.sum()), shares) for k in (1, 100)],
-        *[(of(lambda matrix, k=k: k * matrix / matrix.sum(0)), shares) for k in (1, 100)],
-        (of(lambda matrix: matrix - matrix.diag().diag()), "The diagonal is empty. What was read rightly is counted too, in the row and column of its class."),
-        (of(lambda matrix: matrix.diag().diag()), "Only the diagonal was counted. The mistakes belong in the matrix as well."),
-        (of(lambda matrix: matrix.flatten()), "The counts are right, in one long row. What is missing is a reshape."),
-        (of(lambda matrix: matrix.T.flatten()), "The counts are in one long row and on their side. Number the pairs by the true class first, then reshape."),
-        (of(lambda matrix: matrix.sum(0)), "That tells how often each class was predicted. Here each *pair* of true and predicted class is counted."),
-        (of(lambda matrix: matrix.sum(1)), "That tells how often each class occurs. Here each *pair* of true and predicted class is counted."),
-        (of(lambda matrix: matrix.diag()), "Those are the hits of each class, the diagonal. The mistakes are missing."),
+        (matrix.T, "That is the matrix on its side: rows should be the true classes, columns the predicted ones."),
+        (F.pad(matrix, margin), "There is a fixed 10 in your function. `classes` tells how many there are."),
+        (F.pad(matrix.T, margin), "There is a fixed 10 in your function, and the matrix is on its side: rows are true classes."),
+        (F.pad(seen, margin), f"{once} And there is a fixed 10 in it."),
+        (seen, once),
+        (seen.T, f"{once} And it is on its side: rows are the true classes."),
+        (0 * matrix, "All zeros. With lists of numbers, `matrix[labels]` is a copy, and `matrix[labels][predicted] += 1` counts into that. Put both indices into one pair of brackets, and mind pairs that occur twice."),
+        *[(k * share, "Those are shares or per cent. Return the counts themselves.") for share in shares for k in (1, 100)],
+        (matrix - matrix.diag().diag(), "The diagonal is empty. What was read rightly is counted too, in the row and column of its class."),
+        (matrix.diag().diag(), "Only the diagonal was counted. The mistakes belong in the matrix as well."),
+        (matrix.flatten(), "The counts are right, in one long row. What is missing is a reshape."),
+        (matrix.T.flatten(), "The counts are in one long row and on their side. Number the pairs by the true class first, then reshape."),
+        (matrix.sum(dim=0), "That tells how often each class was predicted. Here each *pair* of true and predicted class is counted."),
+        (matrix.sum(dim=1), "That tells how often each class occurs. Here each *pair* of true and predicted class is counted."),
+        (matrix.diag(), "Those are the hits of each class, the diagonal. The mistakes are missing."),
     ]  # fmt: skip
-    hint = "At [t, p], count the images of class t that were read as p."
-    check_function(answer, draw, right, common_mistakes, "images of {2} classes".format, hint)
-
-    predicted, labels, classes = draw()
-    given = predicted.clamp(max=classes - 2), labels.clamp(max=classes - 2), classes
+    got, about = call_answer(answer, predicted, labels, classes), f"{len(labels)} images of {classes} classes"
+    compare(got, matrix, about, common_mistakes, hint="At [t, p], count the images of class t that were read as p.")
+    fewer = predicted.clamp(max=classes - 2), labels.clamp(max=classes - 2), classes
     wanted = "Its row and its column should be there, full of zeros: take the size from `classes`, or give bincount its minlength."
-    check_edge_case(answer, given, right(*given), f"{classes} classes of which the last never occurs", wanted)
+    check_edge_case(answer, fewer, right(*fewer), f"{classes} classes of which the last never occurs", wanted)
     return "Every image is counted once: in the row of what it is, in the column of what it was called."
 
 
@@ -231,66 +208,57 @@ def attracts(answer: object, matrix: Tensor) -> str:
         (mistakes[chosen].max() == mistakes.max(), f"{held} One field in your class's row holds the most frequent mistake. Who attracted those images? Add up whole columns."),
         (mistakes[:, chosen].max() == mistakes.max(), f"{held} Your class takes part in the most frequent single mistake. Add up whole columns instead of looking for one large field."),
         (counts[:, chosen].sum() == counts.sum(dim=0).max(), f"{held} Yours has the largest column only with its diagonal, and those are right answers. Leave them out."),
-        (True, f"{held} Go down each column, leave out the diagonal, and add up."),
     )  # fmt: skip
+    raise WrongAnswer(f"{held} Go down each column, leave out the diagonal, and add up.")
 
 
 def handed_on(answer: Callable) -> str:
     """A function that tells what a threshold hands on, and what it catches."""
+    caught, alarms, slipped, calm = between(40, 45), between(120, 141), between(18, 21), between(200, 221)
+    threshold, images = between(60, 81) / 100, caught + alarms + slipped + calm
+    below = 0.3 + (threshold - 0.305) * torch.rand(caught + alarms)  # none within 0.005 of the threshold
+    above = (threshold + 0.005) + (0.995 - threshold) * torch.rand(slipped + calm)
+    below[-4:], above[:4], above[-4:] = 0.4, 0.85, 0.85  # so that thresholds of 0.5 and of 0.9 differ from this one
+    is_right = torch.cat([torch.arange(len(below)) >= caught, torch.arange(len(above)) >= slipped])
+    order = torch.randperm(images)
+    confidence, is_right = torch.cat([below, above])[order], is_right[order]
 
-    def draw() -> tuple[Tensor, Tensor, float]:
-        caught, alarms, slipped, calm = between(40, 45), between(120, 141), between(18, 21), between(200, 221)
-        threshold = between(60, 81) / 100
-        below = 0.3 + (threshold - 0.305) * torch.rand(caught + alarms)  # none within 0.005 of the threshold
-        above = (threshold + 0.005) + (0.995 - threshold) * torch.rand(slipped + calm)
-        below[-4:], above[:4], above[-4:] = 0.4, 0.85, 0.85  # so that thresholds of 0.5 and of 0.9 differ from this one
-        is_right = torch.cat([torch.arange(len(below)) >= caught, torch.arange(len(above)) >= slipped])
-        order = torch.randperm(len(is_right))
-        return torch.cat([below, above])[order], is_right[order], threshold
-
-    def of(judge: Callable) -> Callable:
-        """Return a function of the inputs from one of the masks of what is below the threshold, and of the mistakes."""
-        return lambda confidence, is_right, threshold: judge(confidence < threshold, ~is_right)
-
-    def share(part: Tensor, whole: Tensor | None = None) -> float:
-        """Return which share of all images, or of a mask, is in another mask; 0 where there is none."""
-        return (part.sum() / len(part) if whole is None else (part & whole).sum() / whole.sum().clamp(min=1)).item()
+    share, mistakes = (caught + alarms) / images, caught + slipped
+    found, fixed = caught / mistakes, confidence < 0.9
+    fixed_shares = [fixed.double().mean().item(), int((fixed & ~is_right).sum()) / mistakes]
+    above_it = "Those are the images *above* the threshold. The unsure ones are below it."
+    first, question = "The first share is right.", "The question is: of all mistakes, how many are among them?"
+    common_mistakes = [
+        ([found, share], "The two numbers have changed places: the share of the images comes first."),
+        ([100 * share, 100 * found], "Those are per cent. Shares are between 0 and 1."),
+        ([share, 100 * found], "The second is in per cent. Shares are between 0 and 1."),
+        ([100 * share, found], "The first is in per cent. Shares are between 0 and 1."),
+        ([caught + alarms, caught], "Those are numbers of images. Shares of what? The first of all images, the second of all mistakes."),
+        ([share, caught], "The second is a number of images. Divide it by the number of all mistakes."),
+        ([caught + alarms, found], "The first is a number of images. Divide it by the number of all images."),
+        ([share, caught / (caught + alarms)], f"{first} The second is the share of mistakes among the *unsure* images. {question}"),
+        ([share, caught / images], f"{first} For the second you divided by all images. Of all *mistakes*, how many are below?"),
+        ([share, mistakes / images], f"{first} The second is the share of mistakes among all images; which of them are below the threshold?"),
+        ([share, alarms / (alarms + calm)], f"{first} The second counts right answers among the unsure. `~is_right` are the mistakes."),
+        ([share, alarms / (caught + alarms)], f"{first} The second is the share of the unsure images that are *right*. {question}"),
+        ([share, slipped / mistakes], f"{first} The second is what still slips through: the mistakes *above* the threshold."),
+        *[([1 - share, wrong], above_it) for wrong in (slipped / mistakes, slipped / (slipped + calm))],
+        ([slipped + calm, slipped], above_it),
+        ([1 - share, found], "The second share is right. The first counts the images *above* the threshold."),
+        (fixed_shares, "Those are the shares for 0.9. Is there still a 0.9 in your function, in the place of `threshold`?"),
+    ]  # fmt: skip
 
     def read(got: object) -> Tensor:
         return numbers(got, 2, "two numbers, (share of the images, share of the mistakes),")
 
-    right = of(lambda low, wrong: [share(low), share(low, wrong)])
-    not_below = "Those are the images *above* the threshold. The unsure ones are below it."
-    first = "The first share is right."
-    question = "The question is: of all mistakes, how many are among them?"
-    common_mistakes = [
-        (of(lambda low, wrong: [share(low, wrong), share(low)]), "The two numbers have changed places: the share of the images comes first."),
-        (of(lambda low, wrong: [100 * share(low), 100 * share(low, wrong)]), "Those are per cent. Shares are between 0 and 1."),
-        (of(lambda low, wrong: [share(low), 100 * share(low, wrong)]), "The second is in per cent. Shares are between 0 and 1."),
-        (of(lambda low, wrong: [100 * share(low), share(low, wrong)]), "The first is in per cent. Shares are between 0 and 1."),
-        (of(lambda low, wrong: [low.sum(), (low & wrong).sum()]), "Those are numbers of images. Shares of what? The first of all images, the second of all mistakes."),
-        (of(lambda low, wrong: [share(low), (low & wrong).sum()]), "The second is a number of images. Divide it by the number of all mistakes."),
-        (of(lambda low, wrong: [low.sum(), share(low, wrong)]), "The first is a number of images. Divide it by the number of all images."),
-        (of(lambda low, wrong: [share(low), share(wrong, low)]), f"{first} The second is the share of mistakes among the *unsure* images. {question}"),
-        (of(lambda low, wrong: [share(low), share(low & wrong)]), f"{first} For the second you divided by all images. Of all *mistakes*, how many are below?"),
-        (of(lambda low, wrong: [share(low), share(wrong)]), f"{first} The second is the share of mistakes among all images; which of them are below the threshold?"),
-        (of(lambda low, wrong: [share(low), share(low, ~wrong)]), f"{first} The second counts right answers among the unsure. `~is_right` are the mistakes."),
-        (of(lambda low, wrong: [share(low), share(~wrong, low)]), f"{first} The second is the share of the unsure images that are *right*. {question}"),
-        (of(lambda low, wrong: [share(low), share(~low, wrong)]), f"{first} The second is what still slips through: the mistakes *above* the threshold."),
-        (of(lambda low, wrong: [share(~low), share(~low, wrong)]), not_below),
-        (of(lambda low, wrong: [share(~low), share(wrong, ~low)]), not_below),
-        (of(lambda low, wrong: [(~low).sum(), (~low & wrong).sum()]), not_below),
-        (of(lambda low, wrong: [share(~low), share(low, wrong)]), "The second share is right. The first counts the images *above* the threshold."),
-        (lambda confidence, is_right, threshold: right(confidence, is_right, 0.9), "Those are the shares for 0.9. Is there still a 0.9 in your function, in the place of `threshold`?"),
-    ]  # fmt: skip
+    about = f"{images} images and threshold={threshold} (share of images, share of mistakes)"
     hint = "First count what is below the threshold; then count the mistakes in it, out of all mistakes."
-    about = "threshold={2} (share of images, share of mistakes)".format
-    check_function(answer, draw, right, common_mistakes, about, hint, read=read)
-
-    confidence, is_right, threshold = draw()
-    given = confidence, torch.ones_like(is_right), threshold
+    compare(
+        read(call_answer(answer, confidence, is_right, threshold)), [share, found], about, common_mistakes, hint=hint
+    )
+    flawless = confidence, torch.ones_like(is_right), threshold
     wanted = "With no mistake there is nothing to catch: return 0 for the second."
-    check_edge_case(answer, given, right(*given), "images without a mistake", wanted, read)
+    check_edge_case(answer, flawless, [share, 0.0], "images without a mistake", wanted, read)
     return "What it costs, and what it catches: so a threshold is weighed, by the validation images."
 
 

@@ -11,6 +11,7 @@ import re
 import traceback
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,19 +59,17 @@ class WrongAnswer(Exception):
 
 def is_stub(answer: object) -> bool:
     """Tell whether an answer was left as it came: None, `...`, a collection of them, or a function with no code."""
-    if answer is None or answer is ...:
-        return True
     if isinstance(answer, dict):
-        return is_stub(list(answer.values()))
+        answer = list(answer.values())
     if isinstance(answer, list | tuple):
-        return len(answer) > 0 and all(is_stub(part) for part in answer)
+        return len(answer) > 0 and all(map(is_stub, answer))
     if inspect.isfunction(answer):
         steps = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP")]
         return all(step.opname in DOING_NOTHING and step.argval is None for step in steps)
-    return False
+    return answer is None or answer is ...
 
 
-def call_answer(function: Callable, *arguments: object, may_change: bool = False, returns: bool = True) -> object:
+def call_answer(function: Callable, *arguments: Any, may_change: bool = False, returns: bool = True) -> Any:
     """Call a learner's function and return what it returns.
 
     Args:
@@ -163,7 +162,7 @@ def check_edge_case(
 
 def draw_distinct(
     draw: Callable[[], tuple], right: Callable, common_mistakes: Mistakes, gap: float = 2e-4, attempts: int = 200
-) -> tuple[tuple, object, list[tuple[object, str]]]:
+) -> tuple[tuple, Any, list[tuple[Any, str]]]:
     """Draw inputs on which every mistake shows; after so many attempts, take the last ones.
 
     Returns:
