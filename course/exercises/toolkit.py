@@ -1,7 +1,7 @@
 """What every check shares: draw inputs, call the learner's answer, compare, and name the mistake.
 
 A check of a function has the right function and a table of common mistakes: wrong functions, each with what to say. A
-mistake is recognised by what its wrong function returns for the same inputs. A check of a value has wrong values instead.
+mistake is recognised by what its wrong function returns on the same inputs. A check of a value has wrong values.
 """
 
 import copy
@@ -14,20 +14,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import combinations, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
 # What PyTorch and Python say when something goes wrong that goes wrong for nearly everybody once, and what helps.
 HINTS_FOR_ERRORS = {
-    "mean(): ": "A mean needs floating-point numbers: call .float() first.",
+    "floating point": "That needs floating-point numbers: call .float() first.",
     "result type Float can't be cast": "The tensor holds whole numbers and the result does not: call .float() first.",
     "leaf Variable that requires grad": "Changing a parameter by hand needs `with torch.no_grad():` around it.",
     "does not require grad": "The loss doesn't know the parameters, so there is no slope. Is `no_grad` on?",
     "backward through the graph a second time": "The slopes of this loss were computed already: compute a new loss.",
     "modified by an inplace operation": "Numbers changed between loss and slopes. Does step() come before backward()?",
     "mat1 and mat2 shapes": "A linear layer got a list of the wrong length. Look at the shape that goes in.",
-    "Boolean value of Tensor": "`if`, `and`, `or` need a single True or False. Combine masks with & and |, each in brackets.",
+    "Boolean value of Tensor": "`if`, `and`, `or` need one True or False. Masks take & and |, with each in brackets.",
     "bitwise_": "& and | combine masks: put each comparison in brackets, (a == 1) & (b == 1).",
     "context manager": "Are the brackets missing after a name? `with torch.no_grad():`",
     "'method' object is not iterable": "Are the brackets missing after a name? `model.parameters()`",
@@ -62,19 +63,17 @@ class WrongAnswer(Exception):
 
 def is_stub(answer: object) -> bool:
     """Tell whether an answer was left as it came: None, `...`, a collection of them, or a function with no code."""
-    if answer is None or answer is ...:
-        return True
     if isinstance(answer, dict):
-        return is_stub(list(answer.values()))
+        answer = list(answer.values())
     if isinstance(answer, list | tuple):
-        return len(answer) > 0 and all(is_stub(part) for part in answer)
+        return len(answer) > 0 and all(map(is_stub, answer))
     if inspect.isfunction(answer):
         steps = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP")]
         return all(step.opname in DOING_NOTHING and step.argval is None for step in steps)
-    return False
+    return answer is None or answer is ...
 
 
-def call_answer(function: Callable, *arguments: object, may_change: bool = False, returns: bool = True) -> object:
+def call_answer(function: Callable, *arguments: Any, may_change: bool = False, returns: bool = True) -> Any:
     """Call a learner's function and return what it returns.
 
     Args:
@@ -157,15 +156,17 @@ def check_edge_case(
     Raises:
         WrongAnswer: it failed or differs.
     """
+    about = f"{about} (the usual case is right)"
     try:
-        compare(read(call_answer(answer, *inputs)), expected, about)
+        got = read(call_answer(answer, *inputs))
     except WrongAnswer as reason:
-        raise WrongAnswer(f"The usual case is right, but not {about}. {reason} {wanted}") from None
+        raise WrongAnswer(f"For {about}: {reason} {wanted}") from None
+    compare(got, expected, about, hint=wanted)
 
 
 def draw_distinct(
     draw: Callable[[], tuple], right: Callable, common_mistakes: Mistakes, gap: float = 2e-4, attempts: int = 200
-) -> tuple[tuple, object, list[tuple[object, str]]]:
+) -> tuple[tuple, Any, list[tuple[Any, str]]]:
     """Draw inputs on which every mistake shows; after so many attempts, take the last ones.
 
     Returns:
@@ -186,7 +187,7 @@ def distinct(right: object, common_mistakes: Sequence[tuple[object, str]], gap: 
     return not any(same(a, b, gap) for (a, one), (b, other) in combinations(values, 2) if one != other)
 
 
-def refuse(faults: Sequence[tuple[object, str]]) -> None:
+def refuse(*faults: tuple[object, str]) -> None:
     """Raise a WrongAnswer with the words of the first fault that an answer has: pairs of (has it?, words)."""
     for found, words in faults:
         if found:
@@ -249,7 +250,7 @@ def compare(
     if found.isnan().any():
         hint = f"NaN is what comes of 0 / 0, or of the logarithm of a number below 0. {hint}"
     known = (words for value, words in common_mistakes if same(found, torch.as_tensor(value), tolerance))
-    difference = _difference(found, expected, tolerance) if reveal else f"{describe(found)} is not right"
+    difference = _difference(found, expected, tolerance) if reveal else f"{describe(found)} is not it"
     raise WrongAnswer(f"For {about}, {difference}. {next(known, hint)}".strip())
 
 
@@ -290,7 +291,7 @@ def describe(value: object, digits: int = 4) -> str:
             return f"a tensor of shape {tuple(value.shape)}"
         value = value.item()
     if isinstance(value, float):
-        return f"{value:.{digits}g}"
+        return f"{value:.{digits if abs(value) < 10**digits else 10}g}"  # 14270 rather than 1.427e+04
     text = f"a {type(value).__name__}" if callable(value) else " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"
 
