@@ -39,9 +39,7 @@ def standard_error(values: list[float]) -> float:
 
 def error_of_the_mean(answer: Callable) -> str:
     """A function that says how far the mean of a few runs may be off."""
-    variance_used = (
-        "You used the variance. The standard deviation is its square root: take that first, then divide by √n."
-    )
+    variance_used = "You used the variance. The standard deviation is its square root: take that first, then divide by √n."  # fmt: skip
     reach = "That is the reach of an interval. The standard error is what you have before you multiply by t, 1.96 or 2."
     student_t = {3: 4.302653, 8: 2.364624}  # for 95 %, by the number of values
     common_mistakes: Mistakes = [
@@ -130,9 +128,7 @@ def runs_needed(answer: Callable) -> str:
 
     too_few = "Rounded down, it is not quite enough: the difference stays a little below twice its error."
     both = "That is for both settings together. How many runs of *each*?"
-    no_square = (
-        "A square is missing somewhere: to show half the difference takes four times as many runs, not twice as many."
-    )
+    no_square = "A square is missing somewhere: to show half the difference takes four times as many runs, not twice as many."  # fmt: skip
     wrong_roundings: Mistakes = [
         (float, "Nobody can do part of a run. Which way must you round, so that it is enough?"),
         (floor, too_few),
@@ -200,9 +196,7 @@ def bootstrap_error(answer: Callable) -> str:
     for values, result in zip(lists, results, strict=True):
         single, n = pstdev(values), len(values)
         expected = single / sqrt(n)
-        single_values = (
-            "That is the spread of single values. Take the mean of each draw first, then the spread of these means."
-        )
+        single_values = "That is the spread of single values. Take the mean of each draw first, then the spread of these means."  # fmt: skip
         common_mistakes = [
             (single, single_values),
             (stdev(values), single_values),

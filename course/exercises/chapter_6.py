@@ -33,9 +33,7 @@ from helpers import recipes
 
 def schedule_in_steps(answer: tuple) -> str:
     """Two numbers: all steps of a training, and the step at which its learning rate is highest."""
-    no_part = (
-        "There is no part of a batch; the last one is only smaller. Round for one epoch first, then take ten of them."
-    )
+    no_part = "There is no part of a batch; the last one is only smaller. Round for one epoch first, then take ten of them."  # fmt: skip
     all_images = "That is for all 60,000 images. 10,000 are held out, and 50,000 remain to train on."
     those_are_images = "Those are images. A step takes 64 of them at once."
     wrong_steps = [
@@ -77,13 +75,11 @@ def schedule_in_steps(answer: tuple) -> str:
         (parts[1] is None, "The step of the peak is still missing."),
     )  # fmt: skip
     steps, peak = (one_number(part, asked) for part in parts)
-    about_steps = words_for(
-        steps, wrong_steps, "How many batches has one epoch, the smaller last one included? And ten epochs?"
-    )
+    hint = "How many batches has one epoch, the smaller last one included? And ten epochs?"
     about_peak = words_for(peak, wrong_peaks, "Where does the first fifth of all steps end?")
     refuse(
         ((steps, peak) == (1564, 7820), "Both numbers are right, but in each other's place."),
-        (not math.isclose(steps, 7820), f"All steps: {steps:.10g} is not right. {about_steps}"),
+        (not math.isclose(steps, 7820), f"All steps: {steps:.10g} is not right. {words_for(steps, wrong_steps, hint)}"),
         (not math.isclose(peak, 1564), f"All steps: right. The step of the peak: {peak:.10g} is not right. {about_peak}"),
     )  # fmt: skip
     return "7,820 steps, and the peak after two epochs of them. If you forget the small last batch, you tell the schedule ten steps too few, and PyTorch stops with an error before the training ends."  # fmt: skip
@@ -105,9 +101,7 @@ def learning_rate_at(answer: Callable) -> str:
         return (1 - math.cos(math.pi * share)) / 2
 
     from_0 = "The rise is right. The fall is counted from step 0, so part of it is lost when it begins, and the curve jumps. At the peak it should begin with all of `peak`."
-    too_fast = (
-        "After the peak it falls as fast as it rose, and is at 0 too soon. The fall has four fifths of the steps."
-    )
+    too_fast = "After the peak it falls as fast as it rose, and is at 0 too soon. The fall has four fifths of the steps."  # fmt: skip
     curved = "the ends and the peak are right, but the way between them is curved, as a cosine is. It should be a straight line."
     common_mistakes: Mistakes = [  # x counts fifths: the rise is x, from 0 to 1, and the fall (5 − x) / 4, from 1 to 5
         (schedule(lambda x: x if x < 1 else 1 - x / 5), from_0),
@@ -122,7 +116,6 @@ def learning_rate_at(answer: Callable) -> str:
         (lambda step, steps, peak: triangle(step, steps, peak, 0.8), "Your peak comes after four fifths. The rise is the short part, the fall the long one."),
         (lambda step, steps, peak: triangle(step, steps, 1), "The shape is right, but its top is 1. How does `peak` come in?"),
         (lambda step, steps, peak: triangle(step, steps, 0.05), "The shape is right, but its top is always 0.05, as in the chapter. Use `peak`."),
-        (lambda step, steps, peak: round(triangle(step, steps, peak), 2), ROUNDED),
         (schedule(lambda x: 0), "Zero everywhere: // drops everything behind the point, and shares are between 0 and 1. Divide with /."),
         (schedule(lambda x: curve(x if x < 1 else (5 - x) / 4)), f"Nearly: {curved}"),
         (schedule(lambda x: x if x < 1 else curve((5 - x) / 4)), f"On the fall: {curved}"),
@@ -145,10 +138,8 @@ def learning_rate_at(answer: Callable) -> str:
     for _ in range(2):
         fifth, peak = between(10, 19), between(30, 90) / 100
         steps = 5 * fifth
-        places = [between(2, fifth // 2), between(fifth // 2 + 1, fifth - 1)]
-        places += [
-            between(round(low * steps), round(high * steps)) for low, high in ((0.25, 0.4), (0.55, 0.7), (0.75, 0.95))
-        ]
+        late = [between(int(share * steps), int((share + 0.15) * steps)) for share in (0.25, 0.5, 0.75)]
+        places = [between(2, fifth // 2), between(fifth // 2 + 1, fifth - 1), *late]
         got, right = _rates(answer, places, steps, peak), _rates(triangle, places, steps, peak)
         mistakes = [(_rates(mistake, places, steps, peak), words) for mistake, words in common_mistakes]
         wrong = (~torch.isclose(got, right, rtol=1e-3, atol=1e-3)).nonzero().flatten().tolist()
@@ -157,6 +148,8 @@ def learning_rate_at(answer: Callable) -> str:
             hint = "That is on the rise. Which share of the first fifth is over? The same share of `peak` is reached."
             if step > fifth:
                 hint = "The rise is right; this is on the fall. It takes the last four fifths of the steps: which share of *them* is still to come?"  # fmt: skip
+            if same(got, got.round(decimals=2), 1e-6) and (got - right).abs().max() < 0.0051:  # either way at a tie
+                hint = ROUNDED
             if came == 0:
                 hint = "Shares are between 0 and 1, and // drops everything behind the point. Divide with /."
             if torch.equal(got, _rates(answer, places, steps, 1.5 * peak)):
@@ -169,19 +162,20 @@ def learning_rate_at(answer: Callable) -> str:
             (fifth, "Here both lines meet: does one of your conditions miss it, or jump?"),
             (steps, "At the very end there should be nothing left."),
         ]:
-            about = f"step={step}, steps={steps}, peak={peak}"
-            with after_success(f"The way between is right. For {about}:"):
-                rate = call_answer(answer, step, steps, peak)
             with after_success("The way between is right."):
+                rate = _rates(answer, [step], steps, peak)[0]
+                about = f"step={step}, steps={steps}, peak={peak}"
                 compare(rate, triangle(step, steps, peak), about, tolerance=1e-3, hint=hint)
     return "Two straight lines that meet at the peak. The turn is a fifth of the way, however long the way is."
 
 
 def _rates(schedule: Callable, places: list[int], steps: int, peak: float) -> Tensor:
     """Return the learning rates of a schedule, the learner's or another, at some of its steps."""
-    asked = "one number for step={}, steps={}, peak={},"
-    each = [(step, steps, peak) for step in places]
-    return torch.tensor([one_number(call_answer(schedule, *given), asked.format(*given)) for given in each]).double()
+    rates = []
+    for step in places:
+        with after_success(f"For step={step}, steps={steps}, peak={peak}:"):
+            rates.append(one_number(call_answer(schedule, step, steps, peak), "one number"))
+    return torch.tensor(rates).double()
 
 
 def drawn_images(count: int, height: int, width: int) -> Tensor:
@@ -399,9 +393,7 @@ def errors_removed(answer: Callable) -> str:
     hint = "What is true for better is true for worse: (errors before − errors after) out of the errors before."
     with after_success("When it becomes better, yours is right. Here it has become worse."):
         check_number(answer, lambda: (between(800, 850) / 1000, between(700, 760) / 1000), right, when_worse, hint)
-    return (
-        "Near the top, accuracies hardly move: from 99 to 99.5 % sounds like little, and half of the errors are gone."
-    )
+    return "Near the top, accuracies hardly move: from 99 to 99.5 % sounds like little, and half of the errors are gone."  # fmt: skip
 
 
 CHECKS: dict[str, Callable] = {

@@ -443,6 +443,7 @@ WRONG = {
         (one_too_many, "when the images come out even"),
         (start_stays, "Does the start move on"),
         (overlapping, "so they overlap"),
+        (cut_by(lambda order, size: [order[k : k + size] for k in range(-(-len(order) // size))]), "so they overlap"),
         (end_stays, "Where does your slice end?"),
         (without_end, "When does your loop end?"),
         (changed_in_place, "changed the tensor"),
