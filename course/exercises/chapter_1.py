@@ -88,27 +88,27 @@ def split(answer: Callable) -> str:
     def split_by(seed: int) -> list[Tensor]:
         got = call_answer(answer, total, held_out, seed)
         sets = isinstance(got, list | tuple) and any(isinstance(part, set) for part in got)
-        refuse((sets, "I got sets, which have no order. Return two lists or tensors of numbers."))
+        refuse([(sets, "I got sets, which have no order. Return two lists or tensors of numbers.")])
         return two_parts(got, "two lists of numbers, `return train, val`,", lambda part: part.ndim == 1)
 
     train, val = split_by(seed=1)
     together = torch.cat([train, val])
     about, lengths = f"For total={total}, val_size={held_out},", (len(train), len(val))
     missing = total - len(together.unique())
-    refuse(
+    refuse([
         (lengths == (held_out, total - held_out), f"{about} the first part has {held_out} numbers: return the training part first, then validation."),
         (lengths != (total - held_out, held_out), f"{about} I expected {total - held_out} and {held_out} numbers and got {lengths[0]} and {lengths[1]}. Mind the ends of your slices."),
         (missing, f"{about} {missing} of the numbers 0 to {total - 1} are in neither part, and others twice: an image to validate with must not be trained on. Cut *one* shuffled order in two."),
         (together.min() != 0, f"{about} I expected the numbers 0 to {total - 1}, each once, and got {together.min()} to {together.max()}. Python counts from 0."),
         (any(same(part.sort().values, part) for part in (together, train, val)), f"{about} numbers come out sorted. Files may be sorted by writer: shuffle before you cut."),
-    )  # fmt: skip
+    ])  # fmt: skip
     torch.default_generator.seed()  # an answer that draws from the global generator now draws other numbers
     again, other = torch.cat(split_by(seed=1)), split_by(seed=2)
-    refuse(
+    refuse([
         (not same(again, together), "The same seed gave two different splits. Draw from a generator that starts from `seed`."),
         (same(torch.cat(other), together), "Seeds 1 and 2 gave the same split. Where does `seed` enter your function?"),
         (set(val.tolist()) == set(other[1].tolist()), "Seeds 1 and 2 hold out the same images, only in another order: you cut before you shuffled. Files may be sorted by writer: shuffle first, then cut."),
-    )  # fmt: skip
+    ])  # fmt: skip
     return "Random, repeatable, and no image in both parts."
 
 
@@ -175,15 +175,15 @@ def confused_pair(answer: object, predicted: Tensor, labels: Tensor) -> str:
     """A reading: which two classes the averages confuse most often."""
     asked = "two class numbers, (0, 1) say,"
     low, high = sorted(numbers(sorted(answer) if isinstance(answer, set) else answer, 2, asked).tolist())
-    refuse(
+    refuse([
         (not (low in range(10) and high in range(10)), f"I expected two class numbers from 0 to 9 and got {describe(answer)}."),
         (low == high, f"A class can't be confused with itself. Which other ghost has its ink where {low:.0f} has?"),
-    )  # fmt: skip
+    ])  # fmt: skip
     counts = (10 * labels + predicted).bincount(minlength=100).reshape(10, 10)
     both_ways = (counts + counts.T).triu(1)
     number, ranks = int(both_ways[int(low), int(high)]), both_ways.flatten().sort(descending=True).values
     place = int((ranks > number).sum()) + 1
-    refuse((number < ranks[2] or number == 0, f"The baseline confused these two {number} times, which is place {place} of 45; one of the first three is right. Lay two ghosts over each other: where both are dark, they can't be told apart."))  # fmt: skip
+    refuse([(number < ranks[2] or number == 0, f"The baseline confused these two {number} times, which is place {place} of 45; one of the first three is right. Lay two ghosts over each other: where both are dark, they can't be told apart.")])  # fmt: skip
     return f"It confused these two {number} times; the most for any pair is {int(ranks[0])}."
 
 

@@ -26,12 +26,12 @@ def colours(answer: tuple) -> str:
     named = answer if isinstance(answer, list | tuple) else [answer]
     words = tuple(str(word).strip().lower() for word in named)
     known = len(words) == 2 and all(word in allowed for word in words)
-    refuse(
+    refuse([
         (not known, f"I expected two of the words {', '.join(allowed)}, for the left and the right side, and got {describe(answer)}."),
         (words == ("purple", "orange"), "That is how the figure looks now, before any sign is swapped. Each product changes its sign: what becomes of the sum?"),
         ("white" in words, "White means an answer of 0, nothing found. At the edge of a stroke the products don't cancel; only their sign changes."),
         (words[0] == words[-1], f"Both sides {words[0]}: but on the left, paper becomes ink, and on the right, ink becomes paper. The two answers have opposite signs."),
-    )  # fmt: skip
+    ])  # fmt: skip
     return "Purple and orange change places: the new kernel asks for ink on the left and paper on the right."
 
 
@@ -169,11 +169,11 @@ def build_head(answer: Callable) -> str:
     maps = draw()[0]
     once, again = _logits_of(head, maps, classes), _logits_of(head, maps, classes)
     have = [parameter.numel() for parameter in head.parameters()]
-    refuse(
+    refuse([
         (not same(once, again), "The same maps gave other logits the second time, although dropout is off after .eval(). nn.Dropout sees to that by itself."),
         (sum(have) == classes * (features + 1), "Your head has one linear layer. It should have two: from `features` to `hidden`, a ReLU, and from `hidden` to `classes`."),
         (sorted(have) != sorted(sizes), f"For features={features}, hidden={hidden}, classes={classes} I expected {sum(sizes)} parameters and got {sum(have)}. Two linear layers: from `features` to `hidden`, from `hidden` to `classes`, each with a bias, and held by the module."),
-    )  # fmt: skip
+    ])  # fmt: skip
     to_one = "The numbers add up to 1: there is a softmax at the end. Return logits; softmax comes later."
     logs = "Those are log-probabilities: there is a log-softmax at the end. Return logits; log-softmax comes later."
     images = "Besides, it adds up the images instead of the classes."
@@ -211,13 +211,13 @@ def random_labels(answer: float) -> str:
     """A number: the share of random labels that a network learns by heart."""
     share = one_number(answer, "one number from 0 to 1")
     expected = f"I expected a share from 0 to 1 and got {share:.4g}."
-    refuse(
+    refuse([
         (2.2 < share < 2.4, f"{share:.2f} looks like a loss, that of guessing. A share is from 0 to 1: how many of the 64 are right?"),
         (1 < share <= 100, f"{expected} Is that per cent, or the number of images? Divide."),
         (not 0 <= share <= 1, expected),
         (share < 0.25, f"A share of {share:.2f} is near guessing, if it is a share and no loss. Does the optimizer hold the parameters of the *new* student? And are its answers compared with the random labels?"),
         (share < 0.9, f"A share of {share:.2f} means that it is still learning, or held back. Is dropout 0, and are there 200 steps? If so, do you measure after the last step?"),
-    )  # fmt: skip
+    ])  # fmt: skip
     return f"{share:.0%} of labels that mean nothing, learnt by heart. A training loss near 0 proves that the machinery works, and no more."
 
 

@@ -347,7 +347,7 @@ def falls(answer: object, history: list[dict]) -> str:
         "The lines printed above the figure have the digits.",
     )
     extra = sorted(named - right)
-    refuse(
+    refuse([
         (right and named == {epoch - 1 for epoch in right}, f"What you name is one too small: {shifted}."),
         (right and named == {epoch + 1 for epoch in right}, f"What you name is one too large: {shifted}."),
         (named - set(epochs), f"There is no epoch {max(named, default=0)} in this run: they go from {epochs[0]} to {epochs[-1]}."),
@@ -357,7 +357,7 @@ def falls(answer: object, history: list[dict]) -> str:
         (named == rises("val_accuracy"), "In these epochs the accuracy rises. The question is where it falls."),
         (epochs[0] in extra, f"Epoch {epochs[0]} is the first: it has none before it that it could be lower than."),
         (not extra, f"What you name is right, but the accuracy falls {times} and you found {len(named)}. {digits}"),
-    )  # fmt: skip
+    ])  # fmt: skip
     one, other = now[extra[0]], before[extra[0]]
     held = "is the same as in" if one == other else "is higher than in"
     no_fall = " That is no fall." if one == other else ""

@@ -78,10 +78,10 @@ def images_needed(answer: Callable) -> str:
     number = one_number(call_answer(answer, *inputs), "one number")
     about = "accuracy={}, error={}".format(*inputs)
     got = f"For {about}, I expected {rounded_up} images and got {number:.4g}."
-    refuse(
+    refuse([
         (number < 0, f"{got} Less than none? Both are shares: accuracy is at most 1, so 1 − p is not negative."),
         (number <= 1, f"{got} That is next to nothing. A part rounded to 0 too early, the fraction upside down, or the error in per cent?"),
-    )  # fmt: skip
+    ])  # fmt: skip
     mistakes = wrong[:2] + [(cut(value), words) for value, words in wrong[2:] for cut in (float, math.floor, math.ceil)]
     hint = "Square both sides of error = √(p(1 − p)/n), then solve for n."
     compare(number, rounded_up, about, mistakes, 1e-5, hint)
@@ -203,12 +203,12 @@ def attracts(answer: object, matrix: Tensor) -> str:
     if columns[chosen] == columns.max():
         return f"Wrongly read images in its column: {columns[chosen]}, of {mistakes.sum()} in all."
     held = f"Class {chosen}'s column holds {columns[chosen]} wrongly read images; another holds {columns.max()}."
-    refuse(
+    refuse([
         (rows[chosen] == rows.max(), f"{held} Yours has most mistakes in its *row*: its own images, taken for others. Go down the columns."),
         (mistakes[chosen].max() == mistakes.max(), f"{held} One field in your class's row holds the most frequent mistake. Who attracted those images? Add up whole columns."),
         (mistakes[:, chosen].max() == mistakes.max(), f"{held} Your class takes part in the most frequent single mistake. Add up whole columns instead of looking for one large field."),
         (counts[:, chosen].sum() == counts.sum(dim=0).max(), f"{held} Yours has the largest column only with its diagonal, and those are right answers. Leave them out."),
-    )  # fmt: skip
+    ])  # fmt: skip
     raise WrongAnswer(f"{held} Go down each column, leave out the diagonal, and add up.")
 
 

@@ -187,7 +187,7 @@ def distinct(right: object, common_mistakes: Sequence[tuple[object, str]], gap: 
     return not any(same(a, b, gap) for (a, one), (b, other) in combinations(values, 2) if one != other)
 
 
-def refuse(*faults: tuple[object, str]) -> None:
+def refuse(faults: Sequence[tuple[object, str]]) -> None:
     """Raise a WrongAnswer with the words of the first fault that an answer has: pairs of (has it?, words)."""
     for found, words in faults:
         if found:
@@ -250,7 +250,7 @@ def compare(
     if found.isnan().any():
         hint = f"NaN is what comes of 0 / 0, or of the logarithm of a number below 0. {hint}"
     known = (words for value, words in common_mistakes if same(found, torch.as_tensor(value), tolerance))
-    difference = _difference(found, expected, tolerance) if reveal else f"{describe(found)} is not it"
+    difference = _difference(found, expected, tolerance) if reveal else f"{describe(found)} is not right"
     raise WrongAnswer(f"For {about}, {difference}. {next(known, hint)}".strip())
 
 
