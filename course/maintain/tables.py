@@ -1,5 +1,6 @@
-"""What is written into the documents: numbers from results/, and the notes for the teacher from the chapters."""
+"""What is written into the documents: numbers from results/, notes for the teacher, and the map of the files."""
 
+import ast
 import itertools
 import json
 import re
@@ -22,6 +23,7 @@ from helpers.results import load_result, load_sweep
 README = settings.ROOT / "README.md"
 RESULTS = settings.ROOT / "results" / "README.md"
 TEACHING = settings.ROOT / "docs" / "teaching.md"
+ARCHITECTURE = settings.ROOT / "docs" / "architecture.md"
 METRICS = ("train_loss", "val_loss", "val_f1", "val_accuracy")
 TESTED = {  # by sweep: what was trained, and its recipe
     "seed_protocol": ("the course's: learning rate 0.001, batches of 64", "course"),
@@ -176,6 +178,16 @@ def notes_for_the_teacher(chapter: Path) -> str:
     return re.sub(r"</?(details|summary)[^>]*>(For the teacher)?", "", notes).strip()
 
 
+def files_of(folder: str) -> str:
+    """Return the Python files of a folder and what each is for: the first line of its docstring."""
+    rows = []
+    for path in sorted((settings.ROOT / folder).rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        name = path.relative_to(settings.ROOT).as_posix().removesuffix("__init__.py")
+        rows.append({"file": f"`{name}`", "what it is for": docstring.partition("\n")[0]})
+    return table(rows, 2)
+
+
 def parts() -> dict[Path, dict[str, Callable[[], str]]]:
     """Return what is written into each page, by the name between its markers."""
     tables: dict[str, Callable[[], str]] = {
@@ -192,7 +204,10 @@ def parts() -> dict[Path, dict[str, Callable[[], str]]]:
     notes: dict[str, Callable[[], str]] = {
         f"notes of {chapter.stem}": partial(notes_for_the_teacher, chapter) for chapter in all_chapters()
     }
-    return {README: {"last epoch": last_epoch}, RESULTS: tables, TEACHING: notes}
+    maps: dict[str, Callable[[], str]] = {
+        f"files of {folder}": partial(files_of, folder) for folder in ("helpers", "course", "tests")
+    }
+    return {README: {"last epoch": last_epoch}, RESULTS: tables, TEACHING: notes, ARCHITECTURE: maps}
 
 
 def write_tables(write: bool = True) -> bool:
