@@ -37,7 +37,7 @@ def test_a_changed_number_would_be_found(monkeypatch: pytest.MonkeyPatch, tmp_pa
     number = re.search(r"test accuracy \(%\) +\| +98\.70 \| +(\d\d\.\d\d ± \d\.\d\d)", README)[1]
     changed = tmp_path / "README.md"
     changed.write_text(README.replace(number, "99.73 ± 0.09"), encoding="utf-8")
-    monkeypatch.setattr(tables, "README", changed)
+    monkeypatch.setattr(tables, "parts", lambda: {changed: {"last epoch": tables.last_epoch}})
     assert tables.write_tables(write=False)
     assert tables.write_tables(write=True)
     assert changed.read_text(encoding="utf-8") == README
@@ -187,6 +187,27 @@ def test_the_strip_is_drawn_from_the_committed_notebooks_and_small(tmp_path: Pat
     for row in refresh.STRIP:
         for _, chapter, cell, part in row:
             assert refresh.picture_of(chapter, cell, part).min() < 0.5, "blank: the cut missed the picture"
+
+
+def test_refresh_takes_the_figures_of_the_chapters_that_it_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir, images = tmp_path / "run", tmp_path / "images"
+    for folder, content in ((run_dir, "new"), (images, "old")):
+        folder.mkdir()
+        for name in ("confusion_matrix", "ladder", "weights"):
+            (folder / f"{name}.png").write_text(content, encoding="utf-8")
+    executed: list[str] = []
+    monkeypatch.setenv("MNIST_COURSE_PROGRESS", "put back after the test")
+    monkeypatch.setattr(refresh, "RUN_DIR", run_dir)
+    monkeypatch.setattr(refresh, "IMAGES", images)
+    monkeypatch.setattr(refresh.data, "load_dataset", lambda name: None)
+    monkeypatch.setattr(refresh, "execute_in_place", lambda chapter: executed.append(chapter.stem))
+    monkeypatch.setattr(refresh, "draw_strip", lambda path: executed.append(path.name))
+    refresh.refresh(["04"])
+    assert executed == ["04_evaluation", "strip.png"]
+    found = {path.stem: path.read_text(encoding="utf-8") for path in images.iterdir()}
+    assert found == {"confusion_matrix": "new", "ladder": "old", "weights": "old"}
 
 
 def test_every_link_and_picture_leads_somewhere_and_pictures_have_alt_text(page: Path) -> None:
