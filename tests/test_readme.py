@@ -37,10 +37,17 @@ def test_a_changed_number_would_be_found(monkeypatch: pytest.MonkeyPatch, tmp_pa
     number = re.search(r"test accuracy \(%\) +\| +98\.70 \| +(\d\d\.\d\d ± \d\.\d\d)", README)[1]
     changed = tmp_path / "README.md"
     changed.write_text(README.replace(number, "99.73 ± 0.09"), encoding="utf-8")
-    monkeypatch.setattr(tables, "parts", lambda: {changed: {"last epoch": tables.last_epoch}})
+    monkeypatch.setattr(tables, "parts", lambda: {changed: {"last epoch": tables.last_epoch()}})
     assert tables.write_tables(write=False)
     assert tables.write_tables(write=True)
     assert changed.read_text(encoding="utf-8") == README
+
+
+def test_a_page_without_its_markers_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("<!-- grid -->\n", encoding="utf-8")
+    monkeypatch.setattr(tables, "parts", lambda: {tmp_path / "page.md": {"grid": "| 1 |"}})
+    with pytest.raises(ValueError, match=r"page\.md: needs one line '<!-- grid -->' and one '<!-- end of grid -->'"):
+        tables.write_tables()
 
 
 def test_mean_and_spread_by_hand() -> None:

@@ -4,8 +4,7 @@ import ast
 import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -188,39 +187,40 @@ def files_of(folder: str) -> str:
     return table(rows, 2)
 
 
-def parts() -> dict[Path, dict[str, Callable[[], str]]]:
+def parts() -> dict[Path, dict[str, str]]:
     """Return what is written into each page, by the name between its markers."""
-    tables: dict[str, Callable[[], str]] = {
-        "epoch by epoch": epoch_by_epoch,
-        "grid": grid,
-        "picked or not": picked_or_not,
-        "ladder": partial(recipes, "recipes"),
-        "networks": partial(tested, "seed_protocol", "best_recipe", "small_network", "large_network"),
-        "one epoch": partial(recipes, "one_epoch"),
-        "benchmark": benchmark,
-        "aims": aims,
+    tables = {
+        "epoch by epoch": epoch_by_epoch(),
+        "grid": grid(),
+        "picked or not": picked_or_not(),
+        "ladder": recipes("recipes"),
+        "networks": tested("seed_protocol", "best_recipe", "small_network", "large_network"),
+        "one epoch": recipes("one_epoch"),
+        "benchmark": benchmark(),
+        "aims": aims(),
     }
-    tables |= {f"origin of {folder.name}": partial(made_by, folder.name) for folder in RESULTS.parent.glob("sweeps/*")}
-    notes: dict[str, Callable[[], str]] = {
-        f"notes of {chapter.stem}": partial(notes_for_the_teacher, chapter) for chapter in all_chapters()
-    }
-    maps: dict[str, Callable[[], str]] = {
-        f"files of {folder}": partial(files_of, folder) for folder in ("helpers", "course", "tests")
-    }
-    return {README: {"last epoch": last_epoch}, RESULTS: tables, TEACHING: notes, ARCHITECTURE: maps}
+    origins = {f"origin of {folder.name}": made_by(folder.name) for folder in RESULTS.parent.glob("sweeps/*")}
+    notes = {f"notes of {chapter.stem}": notes_for_the_teacher(chapter) for chapter in all_chapters()}
+    files = {f"files of {folder}": files_of(folder) for folder in ("helpers", "course", "tests")}
+    return {README: {"last epoch": last_epoch()}, RESULTS: tables | origins, TEACHING: notes, ARCHITECTURE: files}
 
 
 def write_tables(write: bool = True) -> bool:
-    """Put each part between its markers, and return whether anything differed."""
+    """Put each part between its markers, and return whether anything differed.
+
+    Raises:
+        ValueError: a page lacks a marker.
+    """
     changed = False
-    for page, functions in parts().items():
+    for page, texts in parts().items():
         old = new = page.read_text(encoding="utf-8")
-        for name, part in functions.items():
+        for name, text in texts.items():
             start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+            if (new.count(start), new.count(end)) != (1, 1):
+                raise ValueError(f"{settings.shown(page)}: needs one line '{start.strip()}' and one '{end}' below it")
             before, rest = new.split(start)
-            _, after = rest.split(end)
-            new = f"{before}{start}{part()}\n{end}{after}"
+            new = f"{before}{start}{text}\n{end}{rest.partition(end)[2]}"
         if write and new != old:
-            page.write_text(new, encoding="utf-8")
+            page.write_text(new, encoding="utf-8", newline="\n")
         changed |= new != old
     return changed
