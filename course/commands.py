@@ -89,11 +89,11 @@ def progress(options: Namespace) -> int:
 
 def handouts(options: Namespace) -> int:
     """Build the students' and the instructors' copies."""
-    from course import handouts as building
+    from course.handouts.build import build
 
     out: Path = (options.out or settings.ROOT / "handouts").expanduser().absolute()
     selected = chapters.select_chapters(options.chapters)
-    files = building.build(selected, out, options.paper if options.pdf else None, options.source)
+    files = build(selected, out, options.paper if options.pdf else None, options.source)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
     print(f"{len(files)} files ({kinds}) in {settings.shown(out)}/student and {settings.shown(out)}/instructor")
     return 0
