@@ -65,8 +65,9 @@ def _earlier_files(out: Path) -> dict[str, str]:
 
 
 def _files_below(folder: Path) -> list[str]:
-    """Return the names of all files, such as `student/01_data.html`, but not of hidden ones: .git, .DS_Store."""
-    paths = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if not path.is_dir()]
+    """Return the names of all files and links, `student/01_data.html`, but not of hidden ones: .git, .DS_Store."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    paths = [path.relative_to(folder) for path in found]
     return [
         path.as_posix()
         for path in paths
