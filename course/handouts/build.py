@@ -47,8 +47,8 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
                     file = new / kind / chapter.stem
                     file.parent.mkdir(exist_ok=True)
                     html = pages.page(printed, kind, beside=linked)
-                    _write(file.with_suffix(".ipynb"), nbformat.writes(notebook) + "\n")
-                    _write(file.with_suffix(".html"), html)
+                    file.with_suffix(".ipynb").write_bytes((nbformat.writes(notebook) + "\n").encode())
+                    file.with_suffix(".html").write_bytes(html.encode())  # bytes: Windows would end lines its own way
                     if paper and browser:
                         printing.print_to_pdf(html, file.with_suffix(".pdf"), browser, paper)
             made = [path.relative_to(new) for path in sorted(new.rglob("*.*"))]
@@ -68,7 +68,3 @@ def _copies_of(chapter: Path, source: Path | None) -> list[tuple[str, nbformat.N
         ("student", copies.student_copy(notebook), copies.student_page(notebook)),
         ("instructor", instructor, instructor),
     ]
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
