@@ -178,7 +178,7 @@ def progress(options: Namespace) -> int:
 def handouts(options: Namespace) -> int:
     """Build the students' and the instructors' copies."""
     from course.chapters import select_chapters
-    from course.handouts import build
+    from course.handouts.build import build
 
     out = (options.out or settings.ROOT / "handouts").expanduser().absolute()
     chapters = select_chapters(options.chapters)

@@ -25,9 +25,11 @@ def select_chapters(names: Sequence[str]) -> list[Path]:
         names: numbers (`03` or `3`) or file stems (`03_training`).
 
     Raises:
-        ValueError: no chapter has that name.
+        ValueError: no chapter has that name, or the notebooks are not here: an installed copy comes without them.
     """
     chapters = all_chapters()
+    if not chapters:
+        raise ValueError(f"chapters: no notebooks in '{NOTEBOOKS}'; start the command in a clone of the course")
     wanted = {_find_chapter(name, chapters) for name in names}
     return [chapter for chapter in chapters if not names or chapter in wanted]
 

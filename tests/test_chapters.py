@@ -15,6 +15,7 @@ import nbformat
 import papermill
 import pytest
 from conftest import HAS_MNIST
+from solutions import filled_copy
 
 from course import chapters
 from course.exercises import CHECKS
@@ -44,7 +45,7 @@ def copy(chapter: Path, folder: Path, **values: object) -> Path:
     values = {"dataset": "digits", "data_dir": str(settings.ROOT / "data"), "epochs": 2, "seeds": 2} | values
     known = chapters.parameter_names(chapter)
     target = folder / chapter.name
-    filled = copies.filled_copy(nbformat.read(chapter, as_version=4))
+    filled = filled_copy(nbformat.read(chapter, as_version=4))
     for cell in filled.cells:
         if "check" in copies.tags_of(cell):
             cell.metadata.tags = ["check"]  # committed is what the stub gets; here is the solution

@@ -15,7 +15,6 @@ PLACES = (  # where it lies on computers whose search path doesn't name it
     r"C:\Program Files\Google\Chrome\Application\chrome.exe",
     r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
 )
-PAPERS = ("A4", "Letter")
 SECONDS = 180  # for one page; a slow computer prints forty sheets in less
 LINKS_BESIDE = re.compile(r'<a href="(?!https?:|#)[^"]*">')  # to other pages; a PDF would name a folder that is gone
 DATES = re.compile(rb"/(CreationDate|ModDate) \(D:\d{14}")
