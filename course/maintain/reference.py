@@ -17,4 +17,4 @@ def keep_reference(dataset: str, source: Path) -> None:
     record = results.load_record(source, "03_training")
     record["parameters"] = {name: record["parameters"][name] for name in KEPT_PARAMETERS}
     results.write_json(target / "03_training.json", record)
-    shutil.copyfile(source / "weights.pt", target / "weights.pt")
+    shutil.copyfile(source / "weights.safetensors", target / "weights.safetensors")
