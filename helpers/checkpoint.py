@@ -126,8 +126,13 @@ COUNTERS = {"last_epoch", "T_cur", "T_i"}  # what a scheduler counts; the rest o
 
 
 def batch_sampler(batches: DataLoader) -> Any:
-    """Return what makes up the batches; `make_batches` passes it as `sampler`, others as `batch_sampler`."""
-    return batches.sampler if batches.batch_sampler is None else batches.batch_sampler
+    """Return what makes up the batches (`make_batches` passes it as `sampler`, others as `batch_sampler`), or None."""
+    return getattr(batches, "batch_sampler", None) or getattr(batches, "sampler", None)
+
+
+def batch_size(batches: DataLoader) -> int | None:
+    """Return how many images a batch holds; None if the batches don't tell."""
+    return getattr(batch_sampler(batches), "batch_size", None)
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,8 @@ class TrainingState:
         generators = {"torch": torch.default_generator}
         for name, batches in self._batches().items():
             order = getattr(getattr(batch_sampler(batches), "sampler", None), "generator", None)
-            generators |= {} if order is None else {name: order}
+            if order is not None:
+                generators[name] = order
         return generators
 
     def identity(self, config: dict | None) -> dict[str, str]:
@@ -194,18 +200,18 @@ class TrainingState:
                 raise ValueError(f"{name}: got {type(batches).__name__}; a checkpoint needs a DataLoader")
             dataset: Any = batches.dataset
             fields[f"images in {name}"] = f"{len(dataset)} (checksum {checksum(getattr(dataset, 'tensors', ()))})"
-            fields[f"batch size of {name}"] = batch_sampler(batches).batch_size
+            fields[f"batch size of {name}"] = batch_size(batches)
             fields[f"number of {name}"] = len(batches)
         fields |= {f"seed of {name}": generator.initial_seed() for name, generator in self._generators().items()}
         fields["device of the model"] = self.device.type
         fields |= {f"layer {name}": layer for name, layer in self.model.named_modules() if not any(layer.children())}
         fields["optimizer"] = type(self.optimizer).__name__
+        fields["scheduler"] = type(self.scheduler).__name__ if self.scheduler else "none"
         scheduled = {"params", "lr", "initial_lr"} | ({"momentum", "betas"} if self.scheduler else set())
         for number, group in enumerate(self.optimizer.param_groups):
             of_group = f" of parameter group {number}" if number else ""
             fields[f"learning rate{of_group}"] = group.get("initial_lr", group["lr"])  # before any schedule
             fields |= {name + of_group: value for name, value in group.items() if name not in scheduled}
-        fields["scheduler"] = type(self.scheduler).__name__ if self.scheduler else "none"
         for name, value in (self.scheduler.state_dict() if self.scheduler else {}).items():
             if name not in COUNTERS and not name.startswith("_"):
                 fields[f"{name} of the scheduler"] = value

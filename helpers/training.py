@@ -21,7 +21,7 @@ from helpers.checkpoint import (
     TrainingError,
     TrainingState,
     TrainingStopped,
-    batch_sampler,
+    batch_size,
     load_checkpoint,
     make_ready,
     save_checkpoint,
@@ -194,13 +194,11 @@ def fit(
     state = run.state(history=[])  # where to go back to; replaced after each epoch
     if resume and path is not None and path.exists():
         state = load_checkpoint(path, identity, model)
-        done = len(state["history"])
+        done, file = len(state["history"]), settings.shown(path)
         if done > epochs:
-            raise ValueError(
-                f"epochs: got {epochs}, but {settings.shown(path)} already has {done}; give {done} or more"
-            )
+            raise ValueError(f"epochs: got {epochs}, but {file} already has {done}; give {done} or more")
         run.restore(state)
-        print(f"{settings.shown(path)}: {done} of {epochs} epochs are done")
+        print(f"{file}: {done} of {epochs} epochs are done")
     try:
         for epoch in range(len(state["history"]) + 1, epochs + 1):
             start, name = time.perf_counter(), f"epoch {epoch}/{epochs}"
@@ -212,12 +210,12 @@ def fit(
                     raise loss_not_finite(f"{name}: the validation loss", val["loss"], optimizer)
                 if scheduler is not None and not each_step:
                     scheduler.step()
+                scores = {"train_loss": train_loss} | {f"val_{key}": val[key] for key in ("loss", "f1", "accuracy")}
+                entry = {"epoch": epoch, **scores, "seconds": time.perf_counter() - start}
+                state = run.state([*state["history"], entry])
             except RuntimeError as error:
                 run.restore(state)
                 raise explain(error, run, state["history"]) from None
-            scores = {"train_loss": train_loss} | {f"val_{key}": val[key] for key in ("loss", "f1", "accuracy")}
-            entry = {"epoch": epoch, **scores, "seconds": time.perf_counter() - start}
-            state = run.state([*state["history"], entry])
             if path is not None:
                 save_checkpoint(path, identity, state)
             print(describe(entry, epochs))
@@ -247,7 +245,7 @@ def loss_not_finite(what: str, loss: Tensor | float, optimizer: Optimizer) -> Tr
 def explain(error: RuntimeError, run: TrainingState, history: list[dict]) -> RuntimeError:
     """Return the error with what a learner can do about it; one that isn't known stays as it is."""
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # Apple's is a plain RuntimeError
-        size, val_size = (batch_sampler(batches).batch_size for batches in (run.train_batches, run.val_batches))
+        size, val_size = batch_size(run.train_batches), batch_size(run.val_batches)
         advice = "set a smaller batch_size" + ("" if run.device.type == "cpu" else ", or device='cpu'")
         batches = f"batches of {size} images ({val_size} in validation)"
         error = TrainingError(f"{run.device.type} is out of memory with {batches}; {advice}")

@@ -172,7 +172,7 @@ OTHER_RUNS = {  # how it is made, and the difference that is named
     ),
     "scheduler": (
         lambda easy: Start(easy, schedule=partial(lr_scheduler.ExponentialLR, gamma=1.0)),
-        "betas is|scheduler is none in the file and ExponentialLR here",
+        "scheduler is none in the file and ExponentialLR here",
     ),
 }
 

@@ -53,6 +53,12 @@ def test_history_tells_each_epoch(easy: TensorDataset, capsys: pytest.CaptureFix
     assert [line[:10] for line in lines] == ["epoch  1/3", "epoch  2/3", "epoch  3/3"]
 
 
+def test_fit_takes_a_plain_list_of_batches(easy: TensorDataset) -> None:
+    model = MNISTClassification()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    assert len(training.fit(model, [easy.tensors], [easy.tensors], optimizer, 2)) == 2
+
+
 def test_fit_learns_an_easy_task(easy: TensorDataset) -> None:
     _, history = train(easy, seed=0, epochs=15, conv_dropout=0.0, fc_dropout=0.0)
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 5
