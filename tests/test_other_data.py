@@ -283,7 +283,7 @@ def test_chapter_4_without_a_run_on_this_data_says_so(run_cells: Callable) -> No
 def keep_weights(model: MNISTClassification, name: str, folder: Path, load: Callable) -> None:
     """Leave in `folder` what chapter 3 would have left, had it trained this model."""
     prepared = data.prepare(load(name), None, seed=0)
-    checkpoint.save_weights(model, folder / "weights.pt")
+    checkpoint.save_weights(model, folder / "weights.safetensors")
     save_record(
         folder,
         "03_training",

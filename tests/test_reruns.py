@@ -118,7 +118,7 @@ def test_results_hold_the_test_score_and_its_matrix(series: Run, digits: Dataset
 
 
 def test_weights_and_figures_lie_in_the_run_folder(series: Run) -> None:
-    assert (series.out / "weights.pt").is_file()
+    assert (series.out / "weights.safetensors").is_file()
     pictures = sorted((series.out / "images").iterdir())
     of_this_run, of_the_recorded = (
         ["confusion_matrix_digits", "faster_digits"],
@@ -139,7 +139,7 @@ def test_the_sweep_in_chapter_5_trained_chapter_3_for_real(series: Run) -> None:
         manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         assert [entry["epoch"] for entry in manifest["results"]["history"]] == [1, 2, 3, 4, 5]
         assert manifest["results"]["history"][-1]["val_loss"] == pytest.approx(run["val_loss"])
-        assert (folder / "weights.pt").is_file()
+        assert (folder / "weights.safetensors").is_file()
 
 
 def test_nothing_is_written_into_the_course(series: Run) -> None:

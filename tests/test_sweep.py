@@ -187,7 +187,7 @@ def test_a_failed_run_is_a_row_and_the_others_are_done(world: tuple[Tiny, Path])
     assert results["val_accuracy"].dropna().tolist() == pytest.approx([0.51, 0.52, 0.6, 0.7])
     raised, killed = results["error"].dropna()
     assert raised == (
-        "01_tiny: cell 3 failed with RuntimeError: too fast for weights.pt; see 01_tiny.ipynb"  # no temporary folder
+        "01_tiny: cell 3 failed with RuntimeError: too fast for weights.safetensors; see 01_tiny.ipynb"  # no temporary folder
     )
     assert killed.startswith("the run's process died (exit status -9; out of memory?)")
     summary = read(out, "summary")

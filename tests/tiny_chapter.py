@@ -32,7 +32,7 @@ while (place / "wait").exists() and not (place / f"{learning_rate}_{seed}.go").e
     time.sleep(0.02)
 if learning_rate == 0.5 and not (place / "mended").exists():
     if seed == 0:
-        raise RuntimeError(f"too fast for {run_dir}/weights.pt\\nsecond line")
+        raise RuntimeError(f"too fast for {run_dir}/weights.safetensors\\nsecond line")
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(60)
 """
