@@ -28,6 +28,7 @@ import numpy as np
 from helpers.download import FAMILY
 
 LONGEST = 20.0  # seconds; the comparison with torchvision sets more
+DRIP = 1.0  # seconds from one byte to the next
 
 
 @dataclass(frozen=True)
@@ -174,10 +175,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.closing.wait(LONGEST)
 
     def drip(self, content: bytes) -> None:
-        """Send one byte a second, until it has been long enough."""
-        for position in range(int(min(LONGEST, len(content)))):
+        """Send one byte every `DRIP` seconds, until it has been long enough."""
+        for position in range(min(int(LONGEST / DRIP), len(content))):
             self.wfile.write(content[position : position + 1])
-            if self.server.closing.wait(1.0):
+            if self.server.closing.wait(DRIP):
                 return
 
 
