@@ -141,7 +141,9 @@ def _download(url: str, output_file: str, _pooch: object) -> None:
     """
     try:
         with _ask(url) as response, open(output_file, "wb") as file:
-            response.raise_for_status()
+            if response.status_code != 200:
+                kind = _PassingFault if response.status_code >= 500 else _Fault
+                raise kind(f"answered {response.status_code}")
             start, total, size = time.monotonic(), 0, response.raw.length_remaining
             with tqdm.wrapattr(file, "write", size, desc=url.rpartition("/")[2], leave=False, delay=1) as sink:
                 while chunk := response.raw.read1(1 << 16):
@@ -159,9 +161,6 @@ def _download(url: str, output_file: str, _pooch: object) -> None:
         raise _Fault("certificate not trusted here") from None
     except requests.TooManyRedirects:
         raise _Fault("redirects again and again") from None
-    except requests.HTTPError as error:
-        kind = _PassingFault if error.response.status_code >= 500 else _Fault
-        raise kind(f"answered {error.response.status_code}") from None
     except (requests.RequestException, ValueError):  # the latter: no valid address
         raise _Fault("no connection") from None
     except urllib3.exceptions.HTTPError:

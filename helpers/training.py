@@ -178,7 +178,7 @@ def fit(
         `seconds` (training and validation together).
 
     Raises:
-        ValueError: `epochs` is not a whole number of at least 1, or the checkpoint can't be used or isn't this run's.
+        ValueError: `epochs` breaks its rule, or the checkpoint can't be used or isn't this run's.
         TrainingError: the loss is NaN or infinite, or the memory is full; the model is back at its last good epoch.
         TrainingStopped: (a KeyboardInterrupt) somebody stopped it; the message says how to continue.
         OSError: the checkpoint can't be written.

@@ -125,7 +125,7 @@ def test_the_recipe_fast_keeps_the_rule_of_the_game() -> None:
     assert fast is recipes.FAST
     assert (fast.network, fast.one_cycle) == ("course", True)
     assert (fast.shift, fast.rotation, fast.scaling) == (0.0, 0.0, 0.0)
-    assert "fast" not in settings.LADDER + settings.BESIDES
+    assert "fast" not in settings.LADDER + settings.ABLATIONS
 
 
 # --- the ways through an epoch ---

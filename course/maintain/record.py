@@ -44,7 +44,7 @@ def record() -> None:
     keep("seed_protocol", ["03", "04"], grid=(), seeds=10)
     keep("grid", ["03"], grid=GRID, seeds=3)
     keep("picked", ["03", "04"], grid=best_of_grid(), seeds=10)
-    compared = ",".join(settings.LADDER + settings.BESIDES)
+    compared = ",".join(settings.LADDER + settings.ABLATIONS)
     keep("recipes", ["06"], grid=(f"recipe={compared}",), seeds=5, fixed=[("open_test_set", "False")])
     keep("best_recipe", ["06"], grid=(), seeds=10, fixed=[("recipe", "best")])
     keep("small_network", ["06"], grid=(), seeds=5, fixed=[("recipe", "small_network"), ("epochs", "40")])

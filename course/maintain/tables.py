@@ -104,8 +104,8 @@ def recipes_table() -> str:
     runs = load_sweep("recipes")
     lines = ["| recipe | what it changes | validation accuracy (%) |", "|---|---|---:|"]
     above = dict(itertools.pairwise(settings.LADDER))
-    before = {name: lower for lower, name in above.items()} | dict.fromkeys(settings.BESIDES, "best")
-    for name in settings.LADDER + settings.BESIDES:
+    before = {name: lower for lower, name in above.items()} | dict.fromkeys(settings.ABLATIONS, "best")
+    for name in settings.LADDER + settings.ABLATIONS:
         changes = RECIPES[name].changes(RECIPES[before[name]]) if name in before else {}
         words = ", ".join(f"{key.replace('_', ' ')} {old} → {new}" for key, (old, new) in changes.items())
         source = f"of `{before[name]}`: {words}" if words else "chapter 3's settings"
