@@ -155,6 +155,8 @@ def _download(url: str, output_file: str, _pooch: object) -> None:
                         raise _Fault("sends more than any archive has")
                     if seconds > PATIENCE and total < seconds * MINIMUM_RATE:
                         raise _Fault(f"sends only {total / seconds:.0f} B/s")
+    except _Fault:
+        raise
     except (TimeoutError, requests.Timeout, urllib3.exceptions.ReadTimeoutError):
         raise _Fault(f"no answer in {PATIENCE:g} s") from None
     except requests.exceptions.SSLError:
