@@ -135,26 +135,28 @@ def _fetch(file_name: str, md5: str, partial: Path, mirrors: list[str]) -> None:
 
 
 def _download(url: str, output_file: str, _pooch: object) -> None:
-    """Write the body of `url` to `output_file`, as `pooch.HTTPDownloader` does, but don't wait for a mirror that drips.
+    """Write the body of `url` to `output_file`, as `pooch.HTTPDownloader` does, but give up a mirror that drips.
 
-    The time-out of `requests` starts anew with each byte that comes, so the bytes are counted here.
+    The time-out of `requests` starts anew with each byte, so the bytes of every PATIENCE seconds are counted here.
     """
     try:
         with _ask(url) as response, open(output_file, "wb") as file:
             if response.status_code != 200:
                 kind = _PassingFault if response.status_code >= 500 else _Fault
                 raise kind(f"answered {response.status_code}")
-            start, total, size = time.monotonic(), 0, response.raw.length_remaining
+            recent, deadline, size = 0, time.monotonic() + PATIENCE, response.raw.length_remaining
             with tqdm.wrapattr(file, "write", size, desc=url.rpartition("/")[2], leave=False, delay=1) as sink:
                 while chunk := response.raw.read1(1 << 16):
-                    if total == 0 and chunk.lstrip().startswith(b"<"):
+                    if file.tell() == 0 and chunk.lstrip().startswith(b"<"):
                         raise _Fault("sent a web page in place of the file, perhaps to log in")
                     sink.write(chunk)
-                    total, seconds = total + len(chunk), time.monotonic() - start
-                    if total > LARGEST:
+                    if file.tell() > LARGEST:
                         raise _Fault("sends more than any archive has")
-                    if seconds > PATIENCE and total < seconds * MINIMUM_RATE:
-                        raise _Fault(f"sends only {total / seconds:.0f} B/s")
+                    recent += len(chunk)
+                    if time.monotonic() > deadline:
+                        if recent < PATIENCE * MINIMUM_RATE:
+                            raise _Fault(f"sends only {recent / PATIENCE:.0f} B/s")
+                        recent, deadline = 0, time.monotonic() + PATIENCE
     except _Fault:
         raise
     except (TimeoutError, requests.Timeout, urllib3.exceptions.ReadTimeoutError):

@@ -200,6 +200,13 @@ def _drip(handler: _Handler, content: bytes) -> None:
     handler.drip(content)
 
 
+def _slow_down(handler: _Handler, content: bytes) -> None:
+    handler.begin(len(content))
+    half = len(content) // 2
+    handler.wfile.write(content[:half])
+    handler.drip(content[half:])
+
+
 def _drip_header(handler: _Handler, content: bytes) -> None:
     handler.drip(b"HTTP/1.0 200 OK\r\nContent-Type: application/gzip\r\n")
 
@@ -276,6 +283,7 @@ FAULTS: dict[str, Callable[[_Handler, bytes], None]] = {
     "503": _status(503),
     "silence": _silence,
     "drip": _drip,
+    "drip in mid-file": _slow_down,
     "drip in the header": _drip_header,
     "reset": _reset,
     "cut off": _cut_off,
