@@ -178,7 +178,7 @@ def fit(
         `seconds` (training and validation together).
 
     Raises:
-        ValueError: `epochs` is not a whole number of at least 1, or the checkpoint can't be used or isn't this run's.
+        ValueError: `epochs` breaks its rule, or the checkpoint can't be used or isn't this run's.
         TrainingError: the loss is NaN or infinite, the memory is full, or the checkpoint can't be written; the model is
             as after its last finished epoch, and the error's `history` ends there.
         TrainingStopped: (a KeyboardInterrupt) somebody stopped it; has `history` too, and says how to continue.

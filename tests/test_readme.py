@@ -112,7 +112,7 @@ def test_a_search_never_saw_the_test_set(name: str) -> None:
 def test_the_best_recipe_is_the_best_by_validation() -> None:
     summary = load_sweep("recipes", "summary")
     assert summary.loc[summary["val_accuracy_mean"].idxmax(), "recipe"] == "best"
-    assert set(summary["recipe"]) == {*settings.LADDER, *settings.BESIDES}
+    assert set(summary["recipe"]) == {*settings.LADDER, *settings.ABLATIONS}
 
 
 def test_the_recorded_mistakes_are_those_that_the_test_accuracies_count() -> None:

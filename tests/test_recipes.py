@@ -33,7 +33,7 @@ def test_every_recipe_trains(name: str, prepared: data.DataSplits, capsys: pytes
     assert capsys.readouterr().out.count("\n") == 2
 
 
-@pytest.mark.parametrize("name", [*settings.LADDER, *settings.BESIDES, *settings.ONE_EPOCH])
+@pytest.mark.parametrize("name", [*settings.LADDER, *settings.ABLATIONS, *settings.ONE_EPOCH])
 def test_the_rule_of_the_game_is_kept(name: str) -> None:
     assert count_parameters(recipes.build(RECIPES[name])) == 21_840
 
@@ -50,7 +50,7 @@ def test_a_step_of_the_ladder_changes_one_thing() -> None:
         assert any(set(after.changes(before)) <= thing for thing in things.values()), after
 
 
-@pytest.mark.parametrize("name", settings.BESIDES)
+@pytest.mark.parametrize("name", settings.ABLATIONS)
 def test_what_was_tried_besides_differs_from_the_best_in_one_thing(name: str) -> None:
     changed = set(RECIPES[name].changes(RECIPES["best"]))
     allowed = [{"one_cycle", "learning_rate"}, {"batch_size", "learning_rate"}, {"weight_decay"}]

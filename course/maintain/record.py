@@ -24,7 +24,7 @@ SWEEPS = {  # in this order: `picked` takes what `grid` found
     "grid": f"03 {GRID} --seeds 3 -p dataset mnist",
     "picked": f"03 04 {BEST_OF_GRID} --seeds 10 -p dataset mnist",
     # Chapter 6: the ladder of recipes with its variations; its top; two networks with batch normalisation.
-    "recipes": f"06 --grid recipe={','.join(settings.LADDER + settings.BESIDES)} --seeds 5 -p dataset mnist {UNTESTED}",
+    "recipes": f"06 --grid recipe={','.join(settings.LADDER + settings.ABLATIONS)} --seeds 5 -p dataset mnist {UNTESTED}",
     "best_recipe": "06 --seeds 10 -p dataset mnist -p recipe best",
     "small_network": "06 --seeds 5 -p dataset mnist -p recipe small_network -p epochs 40",
     "large_network": "06 --seeds 5 -p dataset mnist -p recipe large_network -p epochs 24",

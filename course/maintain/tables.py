@@ -33,7 +33,7 @@ TESTED = {  # by sweep: what was trained, and its recipe
 }
 COMPARED_WITH = {  # by recipe: the one that it was made from
     **{name: below for below, name in itertools.pairwise(settings.LADDER)},
-    **dict.fromkeys(settings.BESIDES, "best"),
+    **dict.fromkeys(settings.ABLATIONS, "best"),
     "fast": "best",
     **dict.fromkeys(settings.ONE_EPOCH[1:], "fast"),
 }
