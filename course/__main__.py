@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_chapters(command)
     add_parameters(command)
     command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/run in the course")
+    command.add_argument("--of-sweep", action="store_true", help=argparse.SUPPRESS)  # what `sweep` says to its runs
     command.add_argument("--list", action="store_true", help="run nothing; list every parameter of the chapters")
 
     command = add("sweep", sweep, "run a grid of settings with several seeds, and sum up")
@@ -120,7 +121,7 @@ def run(options: Namespace) -> int:
     from course.run import run, summary
 
     out = options.out or settings.ROOT / "runs" / "run"
-    results = run(options.chapters, options.parameter, out)
+    results = run(options.chapters, options.parameter, out, options.of_sweep)
     print("\n" + summary(results, out))
     return 0
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 from tqdm.auto import tqdm
 
-from helpers import results
 from course.handouts import copies, pages, printing
+from helpers import results
 
 
 def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source: Path | None = None) -> list[Path]:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from course.chapters import select_chapters
-from course.grid import parse_grid
 from course.maintain.reference import keep_reference
 from course.run import run
-from course.sweep import sweep
+from course.sweep import parse_grid, sweep
 from course.sweep_tables import summarise
 from helpers import settings
 from helpers.results import load_record, load_sweep, write_json

@@ -11,8 +11,8 @@ from nbclient.exceptions import CellExecutionError
 from tqdm.auto import tqdm
 
 from course.chapters import select_chapters
-from course.execution import KERNEL_ARGUMENTS, ChapterError
 from course.maintain.reference import keep_reference
+from course.run import KERNEL_ARGUMENTS, ChapterError
 from helpers import data, settings
 
 METADATA = {  # the same on every machine, so that a refreshed notebook differs in its outputs alone
