@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from course import CommandError
 from helpers import settings
 
 
@@ -94,12 +95,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 1 a chapter or a check failed, 2 bad input."""
     options = build_parser().parse_args(arguments)
-    from course.handouts.printing import PrintError  # not before the call is known to be right
-    from course.run import ChapterError
-
     try:
         return options.func(options)
-    except (ChapterError, PrintError) as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     except ValueError as error:

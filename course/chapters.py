@@ -26,8 +26,10 @@ def select_chapters(names: Sequence[str]) -> list[Path]:
         names: numbers (`03` or `3`), file stems (`03_training`) or paths (`notebooks/03_training.ipynb`).
 
     Raises:
-        ValueError: no chapter has that name.
+        ValueError: no chapter has that name, or the notebooks are not here: an installed copy comes without them.
     """
+    if not all_chapters():
+        raise ValueError(f"chapters: no notebooks in '{NOTEBOOKS}'; start the command in a clone of the course")
     return sorted({_find_chapter(name) for name in names}) or all_chapters()
 
 

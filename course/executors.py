@@ -115,7 +115,8 @@ def run_in_subprocess(
     if process.returncode == 0:
         return RunResult("", seconds, files)
     if process.returncode in (1, 2):  # the run's own line, or the last one of a traceback
-        return RunResult(said[-1].replace(str(out) + os.sep, ""), seconds, files)
+        error = said[-1].removeprefix("python -m course run: ").replace(str(out) + os.sep, "")
+        return RunResult(error, seconds, files)
     error = f"the run's process died (exit status {process.returncode}; out of memory?)"
     return RunResult(error, seconds, files)
 

@@ -22,6 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets import Dict
 from traitlets.config import Config
 
+from course import CommandError
 from course.chapters import all_chapters, check_assignments, parameter_names, select_chapters
 from helpers import settings
 from helpers.results import load_record, versions, write_json
@@ -35,7 +36,7 @@ START_TIMEOUT = 300  # seconds; a machine that starts dozens of kernels at once 
 GRACE = 10  # seconds for a run that was told to stop, to end its kernel
 
 
-class ChapterError(RuntimeError):
+class ChapterError(CommandError):
     """A chapter stopped; the message is one line that names chapter and cell."""
 
 
