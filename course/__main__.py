@@ -50,7 +50,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_chapters(command)
     add_parameters(command)
     command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/run in the course")
-    command.add_argument("--of-sweep", action="store_true", help=argparse.SUPPRESS)  # what `sweep` says to its runs
+    command.add_argument(
+        "--of-sweep", default="", metavar="CODE", help=argparse.SUPPRESS
+    )  # what `sweep` says to its runs
     command.add_argument("--list", action="store_true", help="run nothing; list every parameter of the chapters")
 
     command = add("sweep", sweep, "run a grid of settings with several seeds, and sum up")

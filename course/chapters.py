@@ -1,7 +1,8 @@
-"""The chapters on the disk: which there are, and which parameters each of them takes."""
+"""The chapters on the disk: which there are, which parameters each of them takes, and what code they run."""
 
 import ast
 import difflib
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from tabulate import tabulate
 from helpers import settings
 
 NOTEBOOKS = settings.ROOT / "notebooks"
+DECIDE_NUMBERS = ("model", "data", "training", "recipes")  # of the helpers
 
 
 def all_chapters() -> list[Path]:
@@ -100,3 +102,26 @@ def check_assignments(chapters: Sequence[Path], assignments: Sequence[tuple[str,
             raise ValueError(f"parameter {name!r} is given twice; give it once")
         values[name] = settings.parse(name, text)
     return values
+
+
+def code_of(chapters: Sequence[str]) -> str:
+    """Return a fingerprint of the code that decides a run's numbers, whatever its comments and docstrings say.
+
+    It covers the chapters' code cells and the helpers in `DECIDE_NUMBERS`. Relative paths start at the course's root.
+    """
+    sources = [(settings.ROOT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in DECIDE_NUMBERS]
+    for chapter in chapters:
+        cells = nbformat.read(settings.from_root(chapter), as_version=4).cells
+        sources += [cell.source for cell in cells if cell.cell_type == "code"]
+    return hashlib.sha256("\n".join(map(_bare, sources)).encode()).hexdigest()[:12]
+
+
+def _bare(source: str) -> str:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a cell may hold what only IPython understands, %time for one
+        return source
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.unparse(tree)  # which hardly depends on Python's version; ast.dump does

@@ -5,9 +5,7 @@ A process each, because papermill changes the current folder of the process that
 here needs a folder that two machines share: what a run wrote comes back in its result. Loads no PyTorch.
 """
 
-import ast
 import asyncio
-import hashlib
 import os
 import subprocess
 import sys
@@ -20,11 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nbformat
-
 from helpers import settings
 
-DECIDE_NUMBERS = ("model", "data", "training", "recipes")  # of the helpers
 PATIENCE = 10  # seconds for a scheduler to answer
 _lock = threading.Lock()  # for the two below
 _running: dict[subprocess.Popen, str] = {}  # the runs of this process, each with its sweep
@@ -39,29 +34,6 @@ class RunResult(NamedTuple):
     files: Mapping[str, bytes] = {}  # everything that the run left in its folder, by relative path
 
 
-def code_of(chapters: Sequence[str]) -> str:
-    """Return a fingerprint of the code that decides a run's numbers, whatever its comments and docstrings say.
-
-    It covers the chapters' code cells and the helpers in `DECIDE_NUMBERS`. Relative paths start at the course's root.
-    """
-    sources = [(settings.ROOT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in DECIDE_NUMBERS]
-    for chapter in chapters:
-        cells = nbformat.read(settings.from_root(chapter), as_version=4).cells
-        sources += [cell.source for cell in cells if cell.cell_type == "code"]
-    return hashlib.sha256("\n".join(map(_bare, sources)).encode()).hexdigest()[:12]
-
-
-def _bare(source: str) -> str:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # a cell may hold what only IPython understands, %time for one
-        return source
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            del node.body[0]
-    return ast.unparse(tree)  # which hardly depends on Python's version; ast.dump does
-
-
 def run_in_subprocess(
     chapters: Sequence[str], values: dict[str, Any], sweep: str, code: str, threads: int | None = None
 ) -> RunResult:
@@ -71,22 +43,16 @@ def run_in_subprocess(
         chapters: notebooks; relative paths start at the course's root, wherever that is on the worker.
         values: parameters, checked.
         sweep: a word that no other sweep has; `stop_runs` goes by it.
-        code: what `code_of` gave where the sweep was started.
+        code: what `code_of` gave where the sweep was started; the run refuses to begin if it gives something else.
         threads: processor threads for the run; None leaves it to the worker (one, unless OMP_NUM_THREADS is set).
     """
-    try:
-        same = code_of(chapters) == code
-    except OSError:  # a chapter is missing here
-        same = False
-    if not same:
-        return RunResult("this worker has another version of the course; install the same one everywhere")
     env = os.environ | {"OMP_NUM_THREADS": str(threads or os.environ.get("OMP_NUM_THREADS", 1))}
-    # The kernel imports the very helpers that `code_of` read, also where another copy of the course is installed.
+    # The kernel imports the very helpers that `code_of` reads, also where another copy of the course is installed.
     env["PYTHONPATH"] = os.pathsep.join([str(settings.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="mnist-course-", ignore_cleanup_errors=True) as folder:
         out, log = Path(folder) / "run", Path(folder) / "log.txt"
-        words = ["run", *chapters, "--out", str(out), "--of-sweep"]
+        words = ["run", *chapters, "--out", str(out), "--of-sweep", code]
         words += [word for name, value in values.items() for word in ("-p", name, str(value))]
         with log.open("wb") as log_file, _lock:
             if sweep in _stopped:

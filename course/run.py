@@ -23,7 +23,7 @@ from traitlets import Dict
 from traitlets.config import Config
 
 from course import CommandError
-from course.chapters import all_chapters, check_assignments, parameter_names, select_chapters
+from course.chapters import all_chapters, check_assignments, code_of, parameter_names, select_chapters
 from helpers import settings
 from helpers.results import load_record, versions, write_json
 
@@ -40,15 +40,15 @@ class ChapterError(CommandError):
     """A chapter stopped; the message is one line that names chapter and cell."""
 
 
-def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path, of_sweep: bool = False) -> dict:
+def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path, of_sweep: str = "") -> dict:
     """Check everything, then execute the chapters.
 
     Args:
         names: chapters, as `select_chapters` takes them.
         assignments: parameter names and values, as words.
         out: folder for the executed notebooks, the records and `results.json`.
-        of_sweep: a sweep started this process: it has made sure of images and device, wants no bars, and closes stdin
-            to stop the run.
+        of_sweep: what `code_of` must give, if a sweep started this process: one that has made sure of images and
+            device, wants no bars, and closes stdin to stop the run.
 
     Returns:
         What `results.json` holds.
@@ -60,6 +60,8 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
     if of_sweep:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the sweep may be deaf to it
         threading.Thread(target=_stop_with_the_sweep, daemon=True).start()
+        if not all(settings.from_root(name).is_file() for name in names) or code_of(names) != of_sweep:
+            raise ValueError("this worker has another version of the course; install the same one everywhere")
     chapters = select_chapters(names)
     values = check_assignments(chapters, assignments)
     refuse_folders(values)

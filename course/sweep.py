@@ -19,8 +19,8 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from course import sweep_tables
-from course.chapters import check_assignments, parameters_of
-from course.executors import RunResult, code_of, open_executor, result_of, run_in_subprocess
+from course.chapters import check_assignments, code_of, parameters_of
+from course.executors import RunResult, open_executor, result_of, run_in_subprocess
 from course.run import FOLDERS, check_data, make_writable, refuse_folders
 from helpers import settings, training
 

@@ -84,6 +84,7 @@ RULES: dict[str, Rule] = {
     "recipe": _one_of(RECIPES),
     "seed": _whole_number(0),
     "seeds": _whole_number(2),
+    "sweep_seeds": _whole_number(1),
     "epochs": _whole_number(1),
     "short_epochs": _whole_number(1),
     "batch_size": _whole_number(1),

@@ -62,7 +62,6 @@ BAD_RUNS = {
     "not in this chapter": (["01", "-p", "epochs", "3"], ["unknown parameter 'epochs' in 01_data"]),
     "given twice": (["-p", "epochs", "3", "-p", "epochs", "4"], ["'epochs' is given twice"]),
     "run_dir": (["-p", "run_dir", "elsewhere"], ["run_dir: got 'elsewhere'", "--out"]),
-    "images_dir": (["-p", "images_dir", "elsewhere"], ["images_dir: got 'elsewhere'", "--out"]),
     "no value": (["-p", "epochs"], ["-p", "expected 2 arguments"]),
     "unknown option": (["--epochs", "3"], ["unrecognized arguments: --epochs"]),
     "val_size of all": (["-p", "dataset", "digits", "-p", "val_size", "1500"], ["val_size: got 1500; give 1 to 1499"]),
@@ -129,7 +128,7 @@ def test_an_out_that_is_write_protected_is_refused(call: Callable[..., Answer], 
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr("course.execution.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("course.run.tempfile.TemporaryFile", refuse)
     answer = call("run", "01", "-p", "dataset", "digits", "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 
@@ -201,7 +200,6 @@ BAD_SWEEPS = {
     "fixed seed and seeds": ([*DIGITS, "-p", "seed", "1", "--seeds", "2"], ["'seed' is given twice"]),
     "seed in the grid and seeds": ([*DIGITS, "--grid", "seed=1,2", "--seeds", "2"], ["seed: stands in the grid and"]),
     "run_dir in the grid": (["03", "--grid", "run_dir=a,b"], ["run_dir: got 'a'", "--out"]),
-    "images_dir": (["04", "-p", "images_dir", "a"], ["images_dir: got 'a'", "--out"]),
     "no seeds": ([*DIGITS, "--seeds", "0"], ["seeds: got 0"]),
     "seeds no number": ([*DIGITS, "--seeds", "two"], ["--seeds", "'two'"]),
     "no workers": ([*DIGITS, "--workers", "0"], ["workers: got 0; give a whole number of at least 1"]),
@@ -220,7 +218,7 @@ def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a run began")
 
     monkeypatch.setattr(executors, "PATIENCE", 1)
-    monkeypatch.setattr(sweep, "Job", hand_in)
+    monkeypatch.setattr(sweep, "run_in_subprocess", hand_in)
 
 
 @pytest.mark.parametrize("row", BAD_SWEEPS)
@@ -269,7 +267,7 @@ def test_a_sweep_to_a_write_protected_out_is_refused(
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr("course.sweep.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("course.run.tempfile.TemporaryFile", refuse)
     answer = call("sweep", *DIGITS, "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 

@@ -25,7 +25,7 @@ import zmq
 from jupyter_client.connect import LocalPortCache
 from tiny_chapter import Tiny, tiny, wait_until, wait_until_gone  # noqa: F401, tiny is a fixture
 
-from course import executors, run, sweep, sweep_tables
+from course import chapters, executors, run, sweep, sweep_tables
 from helpers import settings
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send and no SIGKILL")
@@ -173,7 +173,7 @@ def test_only_code_that_decides_numbers_makes_a_sweep_another_one(
 ) -> None:  # fmt: skip
     shutil.copytree(settings.ROOT / "helpers", tmp_path / "helpers")
     monkeypatch.setattr(settings, "ROOT", tmp_path)
-    before = executors.code_of([str(tiny.path)])
+    before = chapters.code_of([str(tiny.path)])
 
     def same_after(name: str, old: str, new: str) -> bool:
         """Change a helper, look at the fingerprint, and change it back."""
@@ -181,7 +181,7 @@ def test_only_code_that_decides_numbers_makes_a_sweep_another_one(
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new, 1), encoding="utf-8", newline="")
-        same = executors.code_of([str(tiny.path)]) == before
+        same = chapters.code_of([str(tiny.path)]) == before
         path.write_text(text, encoding="utf-8")
         return same
 
@@ -192,9 +192,9 @@ def test_only_code_that_decides_numbers_makes_a_sweep_another_one(
     assert not same_after("training.py", "NUM_CLASSES = 10", "NUM_CLASSES = 11")
     assert not same_after("recipes.py", "import math\n", "import math\n\nmath.pi = 3\n")
     tiny.write(text="Other prose.", save="# a comment\n" + tiny_chapter.SAVE)
-    assert executors.code_of([str(tiny.path)]) == before
+    assert chapters.code_of([str(tiny.path)]) == before
     tiny.write(save="%time 1")  # which Python can't read
-    assert executors.code_of([str(tiny.path)]) != before
+    assert chapters.code_of([str(tiny.path)]) != before
 
 
 # --- a sweep, once for several tests: four runs, two of which fail ---
@@ -347,8 +347,9 @@ def test_ctrl_c_ends_all_processes_and_keeps_what_is_finished(tiny: Tiny, tmp_pa
 def test_whoever_is_killed_takes_its_runs_along(tiny: Tiny) -> None:  # noqa: F811
     """A sweep or a worker, which can't tell its runs any more."""
     tiny.hold()
-    call = f"chapters = [{str(tiny.path)!r}]; ex.run_in_subprocess(chapters, {{}}, 'killed', ex.code_of(chapters), 1)"
-    process = subprocess.Popen([sys.executable, "-c", f"import course.executors as ex; {call}"])
+    words = ([str(tiny.path)], {}, "killed", chapters.code_of([str(tiny.path)]), 1)
+    script = f"from course.executors import run_in_subprocess; run_in_subprocess(*{words!r})"
+    process = subprocess.Popen([sys.executable, "-c", script])
     wait_until(tiny.begun)
     everything = psutil.Process(process.pid).children(recursive=True)
     assert {pid for _, *pids in tiny.begun() for pid in pids} <= {each.pid for each in everything}
@@ -371,9 +372,8 @@ def test_an_error_of_the_sweep_itself_drops_what_waits(
 
 def test_a_run_of_a_stopped_sweep_never_begins(tiny: Tiny) -> None:  # noqa: F811
     """As when Ctrl-C comes between two runs of a worker."""
-    chapters = [str(tiny.path)]
     executors.stop_runs("stopped")
-    result = executors.run_in_subprocess(chapters, {}, "stopped", executors.code_of(chapters), 1)
+    result = executors.run_in_subprocess([str(tiny.path)], {}, "stopped", chapters.code_of([str(tiny.path)]), 1)
     assert result.error
     assert not result.files
     assert not tiny.begun()

@@ -1,7 +1,7 @@
 """Sweeps on a Dask cluster: a real scheduler and real workers on this machine, which share no folder with the sweep.
 
-The worker `large` does two runs at a time, with three threads each. `small`, which one test adds and kills, does one and
-has no OMP_NUM_THREADS.
+The worker `large` does two runs at a time, with three threads each. `small`, which one test adds and kills, does one
+and has no OMP_NUM_THREADS.
 """
 
 import json
