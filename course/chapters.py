@@ -13,6 +13,7 @@ from tabulate import tabulate
 from helpers import settings
 
 NOTEBOOKS = settings.ROOT / "notebooks"
+FOLDERS = ("run_dir",)  # parameters that a run sets itself
 DECIDE_NUMBERS = ("model", "data", "training", "recipes")  # of the helpers
 
 
@@ -89,7 +90,7 @@ def check_assignments(chapters: Sequence[Path], assignments: Sequence[tuple[str,
     """Turn `-p NAME VALUE` pairs into checked Python values, before any kernel starts.
 
     Raises:
-        ValueError: a name that no chosen chapter has, a name given twice, or a value that breaks its rule.
+        ValueError: a name that no chosen chapter has, a name given twice, a folder, or a value that breaks its rule.
     """
     known = sorted({name for chapter in chapters for name in parameter_names(chapter)})
     values: dict[str, Any] = {}
@@ -98,6 +99,8 @@ def check_assignments(chapters: Sequence[Path], assignments: Sequence[tuple[str,
             close = difflib.get_close_matches(name, known, n=1)
             remedy = f"did you mean '{close[0]}'?" if close else f"choose one of {', '.join(known)}"
             raise ValueError(f"unknown parameter {name!r} in {', '.join(c.stem for c in chapters)}; {remedy}")
+        if name in FOLDERS:
+            raise ValueError(f"{name}: got {text!r}; a run keeps everything in one folder, give it with --out")
         if name in values:
             raise ValueError(f"parameter {name!r} is given twice; give it once")
         values[name] = settings.parse(name, text)

@@ -27,7 +27,6 @@ from course.chapters import all_chapters, check_assignments, code_of, parameter_
 from helpers import settings
 from helpers.results import load_record, versions, write_json
 
-FOLDERS = ("run_dir",)  # parameters that a run sets itself
 AUDIENCE = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")  # what `training.is_interactive` goes by
 # ipykernel 7 warns at every start that its messages on this machine are not encrypted; its errors still show.
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]
@@ -64,7 +63,6 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
             raise ValueError("this worker has another version of the course; install the same one everywhere")
     chapters = select_chapters(names)
     values = check_assignments(chapters, assignments)
-    refuse_folders(values)
     if not of_sweep:
         values |= check_data(chapters, values)
     out = out.expanduser().absolute()
@@ -89,13 +87,6 @@ def _stop_with_the_sweep() -> None:
     _thread.interrupt_main()  # as Ctrl-C would, so that papermill shuts the kernel down
     time.sleep(GRACE)
     os._exit(1)
-
-
-def refuse_folders(values: dict[str, Any]) -> None:
-    """Raise a ValueError if `values` hold a folder to write to: a run keeps everything in one."""
-    for name in FOLDERS:
-        if name in values:
-            raise ValueError(f"{name}: got {values[name]!r}; a run keeps everything in one folder, give it with --out")
 
 
 def check_data(chapters: Sequence[Path], values: dict[str, Any]) -> dict[str, Any]:

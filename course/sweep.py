@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from course import sweep_tables
-from course.chapters import check_assignments, code_of, parameters_of
+from course.chapters import FOLDERS, check_assignments, code_of, parameters_of
 from course.executors import RunResult, open_executor, result_of, run_in_subprocess
-from course.run import FOLDERS, check_data, make_writable, refuse_folders
+from course.run import check_data, make_writable
 from helpers import settings, training
 
 MOST_WORKERS = 4  # by default; a run needs about 1.5 GB of memory with MNIST
@@ -75,7 +75,6 @@ def plan(
             raise ValueError("seed: stands in the grid and is counted by --seeds; give one of the two")
         grid = grid | {"seed": [str(seed) for seed in range(seeds)]}
     shared = check_assignments(chapters, [*fixed, *((name, words[0]) for name, words in grid.items())])
-    refuse_folders(shared)
     choices = {name: [settings.parse(name, word) for word in words] for name, words in grid.items()}
     for name, several in choices.items():
         if len(set(several)) < len(several):
@@ -146,7 +145,7 @@ def sweep(
     threads = None if scheduler else max(1, torch.get_num_threads() // workers)
 
     name = uuid.uuid4().hex
-    bar = tqdm(total=len(runs), initial=len(manifests), unit="run", disable=not training.is_interactive())
+    bar = tqdm(total=len(runs), initial=len(runs) - len(waiting), unit="run", disable=not training.is_interactive())
     with open_executor(workers, scheduler, name) as executor, alone_in(out), bar:
         futures = {executor.submit(run_in_subprocess, shown, run.values, name, code, threads): run for run in waiting}
         while futures:
@@ -164,7 +163,7 @@ def sweep(
 
 def store(folder: Path, run: Run, code: str, result: RunResult) -> dict:
     """Write a run's folder, on the disk and whole or not at all; return its manifest: what `run.json` holds."""
-    manifest = run._asdict() | {"code": code, "error": result.error, "seconds": result.seconds}
+    manifest: dict = run._asdict() | {"code": code, "error": result.error, "seconds": result.seconds}
     if not result.error:
         manifest["results"] = json.loads(result.files["results.json"])
     part = folder.with_name(folder.name + ".part")

@@ -14,6 +14,7 @@ import torch
 from course import chapters, executors, sweep
 from course.__main__ import main
 from course.maintain import refresh
+from helpers import settings
 
 
 @dataclass
@@ -369,8 +370,18 @@ def test_a_failing_chapter_stops_the_run_and_is_named(failing_course: Path, call
     assert f"cell {failed.execution_count} failed" in last
 
 
-def test_the_chapter_before_the_broken_one_runs_alone(failing_course: Path, call: Callable[..., Answer]) -> None:
-    answer = call("run", "1", "-p", "dataset", "digits", "--out", failing_course)
+def test_a_run_has_a_folder_of_its_own_beside_that_of_the_notebooks(
+    failing_course: Path, call: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In runs/latest a learner's notebooks keep weights and records, which a rerun on other data must not replace."""
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    record = tmp_path / "runs" / "latest" / "01_fine.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("a learner's")
+    answer = call("run", "1", "-p", "dataset", "digits")
     assert answer.status == 0
-    assert sorted(path.name for path in failing_course.iterdir()) == ["01_fine.ipynb", "01_fine.json", "results.json"]
+    kept = sorted(path.name for path in (tmp_path / "runs" / "run").iterdir())
+    assert kept == ["01_fine.ipynb", "01_fine.json", "results.json"]
+    assert [path.name for path in record.parent.iterdir()] == ["01_fine.json"]
+    assert record.read_text() == "a learner's"
     assert not any("WARNING" in line for line in answer.err)

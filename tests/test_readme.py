@@ -12,8 +12,8 @@ import pytest
 from course import sweep_tables
 from course.__main__ import build_parser
 from course.chapters import all_chapters
-from course.sweep import parse_grid
 from course.maintain import tables
+from course.sweep import parse_grid
 from helpers import settings
 from helpers.results import load_result, load_sweep
 

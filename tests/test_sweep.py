@@ -197,6 +197,13 @@ def test_only_code_that_decides_numbers_makes_a_sweep_another_one(
     assert chapters.code_of([str(tiny.path)]) != before
 
 
+@pytest.mark.parametrize("chapter", [None, "notebooks/07_nowhere.ipynb"], ids=["other code", "no such chapter"])
+def test_a_worker_with_another_version_of_the_course_says_so(chapter: str | None, tiny: Tiny) -> None:  # noqa: F811
+    result = executors.run_in_subprocess([chapter or str(tiny.path)], {}, "a sweep", "0123456789ab")
+    assert result.error == "this worker has another version of the course; install the same one everywhere"
+    assert not tiny.begun()
+
+
 # --- a sweep, once for several tests: four runs, two of which fail ---
 
 GRID = {"learning_rate": ["0.01", "0.5"]}

@@ -135,19 +135,6 @@ def test_a_lost_worker_costs_no_run(cluster: Cluster, tiny: Tiny, tmp_path: Path
     assert set(results["threads"]) == {1, 3}
 
 
-@pytest.mark.parametrize("shown", [None, "notebooks/07_nowhere.ipynb"], ids=["other code", "no such chapter"])
-def test_a_worker_with_another_version_says_so(
-    shown: str | None, cluster: Cluster, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the worker can't find is not there for it, whoever else has it."""
-    monkeypatch.setattr(sweep, "code_of", lambda chapters: "0123456789ab")
-    monkeypatch.setattr(sweep.settings, "shown", lambda path: shown or str(path))
-    results = sweep.sweep([tiny.path], GRID, tmp_path / "out", 1, scheduler=cluster.address)
-    refusal = "this worker has another version of the course; install the same one everywhere"
-    assert results["error"].tolist() == [refusal]
-    assert not tiny.begun()
-
-
 def test_ctrl_c_ends_the_runs_on_the_cluster(
     cluster: Cluster, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
