@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from course import CommandError
 from helpers import settings
 
 
@@ -49,6 +50,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_chapters(command)
     add_parameters(command)
     command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/run in the course")
+    command.add_argument(
+        "--of-sweep", default="", metavar="CODE", help=argparse.SUPPRESS
+    )  # what `sweep` says to its runs
     command.add_argument("--list", action="store_true", help="run nothing; list every parameter of the chapters")
 
     command = add("sweep", sweep, "run a grid of settings with several seeds, and sum up")
@@ -93,12 +97,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 1 a chapter or a check failed, 2 bad input."""
     options = build_parser().parse_args(arguments)
-    from course.handouts.printing import PrintError  # not before the call is known to be right
-    from course.run import ChapterError
-
     try:
         return options.func(options)
-    except (ChapterError, PrintError) as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     except ValueError as error:
@@ -120,7 +121,7 @@ def run(options: Namespace) -> int:
     from course.run import run, summary
 
     out = options.out or settings.ROOT / "runs" / "run"
-    results = run(options.chapters, options.parameter, out)
+    results = run(options.chapters, options.parameter, out, options.of_sweep)
     print("\n" + summary(results, out))
     return 0
 

@@ -42,7 +42,8 @@ def validate(notebook: Path) -> subprocess.CompletedProcess:
 
 def copy(chapter: Path, folder: Path, **values: object) -> Path:
     """Write a copy of `chapter`, its outputs kept, with its solutions filled in and the `values` it knows injected."""
-    values = {"dataset": "digits", "data_dir": str(settings.ROOT / "data"), "epochs": 2, "seeds": 2} | values
+    small = {"dataset": "digits", "epochs": 2, "seeds": 2, "sweep_seeds": 1}
+    values = small | {"data_dir": str(settings.ROOT / "data")} | values
     known = chapters.parameter_names(chapter)
     target = folder / chapter.name
     filled = filled_copy(nbformat.read(chapter, as_version=4))
@@ -76,7 +77,7 @@ def test_every_cell_runs_checked_cells_print_what_is_committed_and_every_solutio
     chapter: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(folder / "progress.json"))
-    notebook = copy(chapter, folder, run_dir=str(folder / "run"), images_dir=str(folder / "images"))
+    notebook = copy(chapter, folder, run_dir=str(folder / "run"))
     checked = [cell for cell in code_cells(notebook) if CHECKED in cell.metadata.get("tags", [])]
     assert checked, "no cell would be compared"
     assert all(cell.outputs for cell in checked), "a checked cell without output compares nothing"
@@ -92,8 +93,8 @@ def test_every_cell_runs_checked_cells_print_what_is_committed_and_every_solutio
 def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "progress.json"))
     (chapter,) = chapters.select_chapters(["04"])
-    folders = {"run_dir": str(tmp_path / "empty"), "images_dir": str(tmp_path / "images")}
-    notebook = copy(chapter, tmp_path, dataset="mnist" if HAS_MNIST else "digits", **folders)
+    dataset = "mnist" if HAS_MNIST else "digits"
+    notebook = copy(chapter, tmp_path, dataset=dataset, run_dir=str(tmp_path / "empty"))
     done = validate(notebook)
     assert done.returncode == 0, done.stdout[-5000:]
     record = json.loads((tmp_path / "empty" / "04_evaluation.json").read_text(encoding="utf-8"))

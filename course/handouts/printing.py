@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from course import CommandError
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = (  # where it lies on computers whose search path doesn't name it
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -20,7 +22,7 @@ LINKS_BESIDE = re.compile(r'<a href="(?!https?:|#)[^"]*">')  # to other pages; a
 DATES = re.compile(rb"/(CreationDate|ModDate) \(D:\d{14}")
 
 
-class PrintError(RuntimeError):
+class PrintError(CommandError):
     """A page could not be printed; the message is one line."""
 
 

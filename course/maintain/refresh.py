@@ -16,7 +16,7 @@ from nbclient.exceptions import CellExecutionError
 from tqdm.auto import tqdm
 
 from course.chapters import NOTEBOOKS, select_chapters
-from course.execution import KERNEL_ARGUMENTS, ChapterError
+from course.run import KERNEL_ARGUMENTS, ChapterError
 from helpers import data, results, settings
 
 METADATA = {  # the same on every machine, so that a refreshed notebook differs in its outputs alone
