@@ -121,7 +121,7 @@ def check_network(model: nn.Module, weights: dict[str, Tensor], path: Path) -> N
         raise ValueError(f"{settings.shown(path)}: holds no weights of this network: {difference}") from None
 
 
-IGNORED_SETTINGS = {"epochs", "resume", "device", "data_dir", "run_dir", "images_dir"}  # may change on resuming
+IGNORED_SETTINGS = {"epochs", "resume", "device", "data_dir", "run_dir"}  # may change on resuming
 COUNTERS = {"last_epoch", "T_cur", "T_i"}  # what a scheduler counts; the rest of its state never changes
 
 
