@@ -31,6 +31,7 @@ def validate(notebook: Path) -> subprocess.CompletedProcess:
     (notebook.parent / "pytest.ini").write_text("[pytest]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "JPY_"))}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini"]
+    command += ["-p", "no:randomly"]  # it would shuffle the cells
     return subprocess.run(
         [*command, "--nbval-lax", "--nbval-current-env", notebook.name],
         cwd=notebook.parent,

@@ -188,17 +188,18 @@ def test_only_code_that_decides_numbers_makes_a_sweep_another_one(
     assert same_after("training.py", "Go once over the training images", "One pass over the images")  # a docstring
     assert same_after("training.py", "NUM_CLASSES = 10", "# the digits\nNUM_CLASSES = 10  # 0 to 9")
     assert same_after("training.py", "\n", "\r\n")  # as git may write it on Windows
-    assert same_after("plotting.py", "def ", "FAR = 3\n\n\ndef ")
+    assert same_after("plotting.py", "\ndef ", "\nNEW = 3\n\n\ndef ")
     assert not same_after("training.py", "NUM_CLASSES = 10", "NUM_CLASSES = 11")
-    assert not same_after("recipes.py", "import math\n", "import math\n\nmath.pi = 3\n")
+    assert not same_after("recipes.py", "\ndef ", "\nNEW = 3\n\n\ndef ")
     tiny.write(text="Other prose.", save="# a comment\n" + tiny_chapter.SAVE)
     assert chapters.code_of([str(tiny.path)]) == before
     tiny.write(save="%time 1")  # which Python can't read
     assert chapters.code_of([str(tiny.path)]) != before
 
 
-@pytest.mark.parametrize("chapter", [None, "notebooks/07_nowhere.ipynb"], ids=["other code", "no such chapter"])
+@pytest.mark.parametrize("chapter", [None, pytest.param("notebooks/07_nowhere.ipynb", marks=pytest.mark.slow)])
 def test_a_worker_with_another_version_of_the_course_says_so(chapter: str | None, tiny: Tiny) -> None:  # noqa: F811
+    """Other code, or no such chapter at all."""
     result = executors.run_in_subprocess([chapter or str(tiny.path)], {}, "a sweep", "0123456789ab")
     assert result.error == "this worker has another version of the course; install the same one everywhere"
     assert not tiny.begun()
@@ -206,7 +207,7 @@ def test_a_worker_with_another_version_of_the_course_says_so(chapter: str | None
 
 # --- a sweep, once for several tests: four runs, two of which fail ---
 
-GRID = {"learning_rate": ["0.01", "0.5"]}
+GRID, FIXED = {"learning_rate": ["0.01", "0.5"]}, [("val_size", "None")]
 
 
 @pytest.fixture(scope="module")
@@ -217,17 +218,16 @@ def world(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINY_PLACE", str(chapter.place))
         patch.setattr(torch, "get_num_threads", lambda: 5)
-        sweep.sweep([chapter.path], GRID, folder / "out", 2, workers=2)
-        shutil.copytree(folder / "out", folder / "later")
-        yield chapter, folder / "out", folder / "later"
+        sweep.sweep([chapter.path], GRID, folder / "out", 2, FIXED, workers=2)
+        yield chapter, folder / "out"
 
 
 def read(out: Path, table: str = "results") -> pd.DataFrame:
     return pd.read_csv(out / f"{table}.csv", keep_default_na=False, na_values=[""])
 
 
-def test_a_failed_run_is_a_row_and_the_others_are_done(world: tuple[Tiny, Path, Path]) -> None:
-    _, out, _ = world
+def test_a_failed_run_is_a_row_and_the_others_are_done(world: tuple[Tiny, Path]) -> None:
+    _, out = world
     results = read(out)
     assert results["learning_rate"].tolist() == [0.01, 0.01, 0.5, 0.5]
     assert results["seed"].tolist() == [0, 1] * 2
@@ -247,8 +247,8 @@ def test_a_failed_run_is_a_row_and_the_others_are_done(world: tuple[Tiny, Path, 
     assert len(read(out, "history")) == 2
 
 
-def test_a_run_leaves_notebook_record_and_results(world: tuple[Tiny, Path, Path]) -> None:
-    _, out, _ = world
+def test_a_run_leaves_notebook_record_and_results(world: tuple[Tiny, Path]) -> None:
+    _, out = world
     for name, status in zip(read(out)["run"], read(out)["status"], strict=True):
         kept = {path.name for path in (out / "runs" / name).iterdir()}
         whole = {"01_tiny.ipynb", "01_tiny.json", "results.json", "run.json"}
@@ -256,34 +256,34 @@ def test_a_run_leaves_notebook_record_and_results(world: tuple[Tiny, Path, Path]
     assert len(list((out / "runs").iterdir())) == 4
 
 
-def test_threads_are_shared_out(world: tuple[Tiny, Path, Path]) -> None:
+def test_threads_are_shared_out(world: tuple[Tiny, Path]) -> None:
     assert set(read(world[1], "history")["threads"]) == {5 // 2}
 
 
-def test_other_code_is_refused_and_other_prose_is_not(world: tuple[Tiny, Path, Path]) -> None:
-    tiny, out, _ = world  # noqa: F811
+def test_other_code_is_refused_and_other_prose_is_not(world: tuple[Tiny, Path], tmp_path: Path) -> None:
+    tiny, out = world[0], shutil.copytree(world[1], tmp_path / "out")  # noqa: F811
     begun = tiny.begun()
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     tiny.write(save=tiny_chapter.SAVE + "other = 'code'")
     with pytest.raises(ValueError) as caught:
-        sweep.sweep([tiny.path], GRID, out, 2, workers=2)
+        sweep.sweep([tiny.path], GRID, out, 2, FIXED, workers=2)
     assert str(caught.value) == f"out: {out} holds runs of another version of these chapters; give another folder"
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     tiny.write(text="Other prose.")
-    results = sweep.sweep([tiny.path], {"learning_rate": ["0.01"]}, out, 2, workers=2)
+    results = sweep.sweep([tiny.path], {"learning_rate": ["0.01"]}, out, 2, FIXED, workers=2)
     assert results["status"].tolist() == ["done"] * 2
     assert tiny.begun() == begun  # none ran again
 
 
-def test_the_same_command_runs_what_failed_or_was_damaged(world: tuple[Tiny, Path, Path]) -> None:
-    tiny, _, out = world  # noqa: F811
+def test_the_same_command_runs_what_failed_or_was_damaged(world: tuple[Tiny, Path], tmp_path: Path) -> None:
+    tiny, out = world[0], shutil.copytree(world[1], tmp_path / "out")  # noqa: F811
     damaged, kept, *_ = ((out / "runs" / name) for name in read(out)["run"])
     results_file = damaged / "results.json"
     results_file.write_text(results_file.read_text().replace("0.51", "0.99"))
     damaged.with_name(damaged.name + ".part").mkdir()  # as a kill may leave it
     before, begun = kept.stat().st_mtime_ns, tiny.begun()
     (tiny.place / "mended").touch()
-    results = sweep.sweep([tiny.path], GRID, out, 2, workers=2)
+    results = sweep.sweep([tiny.path], GRID, out, 2, FIXED, workers=2)
     assert results["status"].tolist() == ["done"] * 4
     assert results["val_accuracy"].tolist() == pytest.approx([0.51, 0.52, 1.0, 1.5])
     assert read(out)["error"].isna().all()
@@ -318,15 +318,13 @@ def test_files_are_on_the_disk_before_a_run_counts_as_done(tmp_path: Path, monke
     assert (tmp_path / "a" / "images" / "a.png").read_bytes() == b"picture"
 
 
-def test_every_value_survives_being_said_in_words(tiny: Tiny, tmp_path: Path) -> None:  # noqa: F811
+def test_every_value_survives_being_said_in_words(world: tuple[Tiny, Path]) -> None:
     """A sweep says its values on the command line of its runs."""
     values = {"learning_rate": [1e-05, 0.1 + 0.2, 1.0], "val_size": [None, 5], "resume": [True, False], "seed": [2**40]}
     for name, several in values.items():
         assert [settings.parse(name, str(value)) for value in several] == several
-    grid = {"learning_rate": ["1e-5"], "val_size": ["None"]}
-    results = sweep.sweep([tiny.path], grid, tmp_path / "out", 1, workers=1)
-    manifest = json.loads((tmp_path / "out" / "runs" / results["run"][0] / "run.json").read_text(encoding="utf-8"))
-    assert manifest["results"]["parameters"] == {"learning_rate": 1e-05, "val_size": None}
+    done = json.loads(next(world[1].glob("runs/*_seed=0_*/results.json")).read_text(encoding="utf-8"))
+    assert done["parameters"] == {"learning_rate": 0.01, "val_size": None}
 
 
 # --- stopped and killed ---
@@ -368,6 +366,7 @@ def test_whoever_is_killed_takes_its_runs_along(tiny: Tiny) -> None:  # noqa: F8
     wait_until_gone(everything)
 
 
+@pytest.mark.slow
 def test_an_error_of_the_sweep_itself_drops_what_waits(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:  # fmt: skip
