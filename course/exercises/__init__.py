@@ -27,12 +27,11 @@ def check(number: str, answer: object, **context: object) -> None:
     if number not in CHECKS:
         raise ValueError(f"exercise: unknown exercise {number!r}; choose one of {', '.join(CHECKS)}")
     if is_stub(answer):
-        say(f"Exercise {number}: not attempted yet.")
-        return
+        return say(f"Exercise {number}: not attempted yet.")
     states = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng():  # a check draws fresh inputs; the chapter's random numbers must not notice
-            torch.seed()
+        with torch.random.fork_rng(accelerators_in_use()):  # the chapter's random numbers must not notice the check
+            torch.default_generator.seed()  # its inputs are new each time
             praise = CHECKS[number](answer, **context)
     except WrongAnswer as reason:
         say(f"Exercise {number}: not yet. {reason}")
@@ -43,6 +42,14 @@ def check(number: str, answer: object, **context: object) -> None:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
+
+
+def accelerators_in_use() -> list[int]:
+    """Return the index of the current accelerator, or nothing where this notebook has not begun to use one."""
+    kind = torch.accelerator.current_accelerator()
+    if kind is None or (kind.type == "cuda" and not torch.cuda.is_initialized()):
+        return []
+    return [torch.accelerator.current_device_index()]
 
 
 def say(text: str) -> None:

@@ -9,6 +9,8 @@ from filelock import FileLock
 
 from helpers import results, settings
 
+UNTRIED: dict = {"attempts": 0, "solved": None}  # an exercise: how often it was tried, and when it was solved
+
 
 def file() -> Path:
     """Return where progress is kept: `progress.json` in the course's root, or what MNIST_COURSE_PROGRESS names."""
@@ -23,12 +25,11 @@ def load() -> dict[str, dict]:
     path = file()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["exercises"]
-        return {number: {"attempts": entry["attempts"], "solved": entry["solved"]} for number, entry in content.items()}
+        return {number: {key: entry[key] for key in UNTRIED} for number, entry in content.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):
-        aside = path.with_name(path.name + ".unreadable")
-        os.replace(path, aside)
+        aside = path.replace(path.with_name(path.name + ".unreadable"))
         print(f"progress: {settings.shown(path)} could not be read; it is now {aside.name}, and a new one is begun")
         return {}
 
@@ -52,13 +53,11 @@ def note(number: str, passed: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=10):  # two chapters may be open at once
             exercises = load()
-            entry = exercises.setdefault(number, {"attempts": 0, "solved": None})
+            entry = exercises.setdefault(number, UNTRIED.copy())
             if not entry["solved"]:
                 entry["attempts"] += 1
                 entry["solved"] = datetime.now(UTC).isoformat(timespec="seconds") if passed else None
             results.write_json(path, {"exercises": dict(sorted(exercises.items()))})
     except (OSError, TimeoutError) as error:
-        reason = getattr(error, "strerror", None) or "another program holds it"
-        print(
-            f"progress: {settings.shown(path)} can't be written ({reason}); set MNIST_COURSE_PROGRESS to another file"
-        )
+        reason, shown = getattr(error, "strerror", None) or "another program holds it", settings.shown(path)
+        print(f"progress: {shown} can't be written ({reason}); set MNIST_COURSE_PROGRESS to another file")

@@ -1,44 +1,45 @@
 """What every check shares: draw inputs, call the learner's answer, compare, and name the mistake.
 
-A check of a function is a right function and a table of common mistakes: wrong functions, each with what to say. A
-mistake is recognised by what its wrong function returns on the same inputs. A check of a value has the values instead.
+A check of a function has the right function and a table of common mistakes: wrong functions, each with what to say. A
+mistake is recognised by what its wrong function returns on the same inputs. A check of a value has wrong values.
 """
 
 import copy
 import dis
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
 
-# What PyTorch and Python say on slips that nearly everybody makes once, and what helps.
+# What PyTorch and Python say when something goes wrong that goes wrong for nearly everybody once, and what helps.
 HINTS_FOR_ERRORS = {
-    "mean(): could not infer output dtype": "A mean needs numbers with a point: call .float() first.",
-    "mean(): input dtype should be": "A mean needs numbers with a point: call .float() first.",
-    "result type Float can't be cast": "These are whole numbers, and the result has a point: call .float() first.",
+    "floating point": "That needs floating-point numbers: call .float() first.",
+    "result type Float can't be cast": "The tensor holds whole numbers and the result does not: call .float() first.",
     "leaf Variable that requires grad": "Changing a parameter by hand needs `with torch.no_grad():` around it.",
     "does not require grad": "The loss doesn't know the parameters, so there is no slope. Is `no_grad` on?",
-    "backward through the graph a second time": "The slopes of this loss were computed already: compute the loss anew.",
+    "backward through the graph a second time": "The slopes of this loss were computed already: compute a new loss.",
     "modified by an inplace operation": "Numbers changed between loss and slopes. Does step() come before backward()?",
     "mat1 and mat2 shapes": "A linear layer got a list of the wrong length. Look at the shape that goes in.",
-    "Boolean value of Tensor": "`if`, `and`, `or` want one truth value. Masks take &, |, each comparison in brackets.",
-    "bitwise_": "& and | want masks: put each comparison in brackets, (a == 1) & (b == 1).",
-    "context manager": "Are the brackets missing behind a name? `with torch.no_grad():`",
-    "'method' object is not iterable": "Are the brackets missing behind a name? `model.parameters()`",
-    "multi-target not supported": "Were they exchanged? Log-probabilities come first, labels second.",
+    "Boolean value of Tensor": "`if`, `and`, `or` need one True or False. Masks take & and |, with each in brackets.",
+    "bitwise_": "& and | combine masks: put each comparison in brackets, (a == 1) & (b == 1).",
+    "context manager": "Are the brackets missing after a name? `with torch.no_grad():`",
+    "'method' object is not iterable": "Are the brackets missing after a name? `model.parameters()`",
+    "multi-target not supported": "Are they in the wrong order? Log-probabilities come first, labels second.",
     "for ^": "A power is written **, not ^.",
     "is not a Module subclass": "nn.Sequential takes modules, made with brackets: nn.ReLU(), not F.relu or nn.Flatten.",
-    "only one element tensors": "`math` works on single numbers; a tensor has .exp(), .log() and .sqrt() of its own.",
+    "only one element tensors": "`math` works on single numbers; a tensor has its own .exp(), .log() and .sqrt().",
     "math domain error": "A logarithm or a root of a number below 0. Is it a logarithm already?",
     "is out of bounds": "An index is too large: was a row taken for a column? Rows come first.",
     "'NoneType'": "Something is None: a function without `return`, one that works in place, or a slope never computed?",
     "argument 'keepdim'": "Several axes go together, in one tuple: dim=(…, …).",
-    "randperm() received an invalid": "`generator` wants a torch.Generator with the seed in it, not the seed.",
+    "randperm() received an invalid": "`generator` wants a torch.Generator with the seed in it, not the seed itself.",
     "'ellipsis'": "There is still a ... in your answer: put your code in its place.",
-    "on the same device": "Model and images lie on different devices. The check's are on the CPU: leave them there.",
+    "on the same device": "Model and images are on different devices. The check's are on the CPU: leave them there.",
     "must match the size of tensor": "Two tensors of different lengths met. Print both shapes.",
     "'list' object has no attribute": "It is a list of numbers: torch.tensor(…) makes a tensor of it.",
     "Can't call numpy() on Tensor that requires grad": "Leave the graph first: .detach().",
@@ -58,65 +59,57 @@ class WrongAnswer(Exception):
 
 def is_stub(answer: object) -> bool:
     """Tell whether an answer was left as it came: None, `...`, a collection of them, or a function with no code."""
-    if answer is None or answer is ...:
-        return True
     if isinstance(answer, dict):
-        return is_stub(list(answer.values()))
+        answer = list(answer.values())
     if isinstance(answer, list | tuple):
-        return len(answer) > 0 and all(is_stub(part) for part in answer)
+        return len(answer) > 0 and all(map(is_stub, answer))
     if inspect.isfunction(answer):
         steps = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP")]
         return all(step.opname in DOING_NOTHING and step.argval is None for step in steps)
-    return False
+    return answer is None or answer is ...
 
 
-def call_answer(function: Callable, *arguments: object, may_change: bool = False, returns: bool = True) -> object:
-    """Call a learner's function on copies of `arguments` and return what it returns.
+def call_answer(function: Callable, *arguments: Any, may_change: bool = False, returns: bool = True) -> Any:
+    """Call a learner's function and return what it returns.
 
     Args:
         function: theirs.
-        arguments: tensors, numbers, modules.
-        may_change: False: a function that changes the tensors it was given is refused. True: it gets `arguments`
-            themselves, and may change them.
+        arguments: tensors, numbers, modules. It gets copies, unless it may change them.
+        may_change: False: a function that changes a tensor it was given is refused.
         returns: True: a function that returns nothing is refused.
 
     Raises:
         WrongAnswer: it is no function, it failed, it returned nothing, or it changed what it was given.
     """
     if not callable(function):
-        raise WrongAnswer(
-            f"I expected a function and got {describe(function)}. Pass its name, without brackets behind it."
-        )
+        raise WrongAnswer(f"I expected a function and got {describe(function)}. Pass its name, without brackets.")
     copies = arguments if may_change else copy.deepcopy(arguments)
     try:
         returned = function(*copies)
+    except WrongAnswer:
+        raise
     except Exception as error:  # whatever a learner's code does wrong, the notebook goes on
         raise WrongAnswer(explain(error)) from None
     if returned is None and returns:
         raise WrongAnswer("Your function returns nothing. Does every way through it end with `return`?")
     for given, after in zip(arguments, copies, strict=True):
-        if isinstance(given, Tensor) and not torch.equal(given, after):
-            raise WrongAnswer(
-                "Your function changed the tensor that it was given; others may still need it. "
-                "Compute a new one: `x = x / 2` rather than `x /= 2` or `x.div_(2)`."
+        if isinstance(given, Tensor) and not same(given, after, 0):
+            changed = (
+                "Your function changed the tensor that it was given; others may still need it. Compute a new one: "
             )
+            raise WrongAnswer(changed + "`x = x / 2` rather than `x /= 2` or `x.div_(2)`.")
     return returned
 
 
 def explain(error: Exception) -> str:
     """Return in one line how a learner's code failed: where, with what, and a hint where the error is a common one."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_learners(frame.filename)]
+    # IPython keeps a cell's text in the line cache, under a name that is no file's.
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if re.search("ipykernel|^<", frame.filename)]
     where = f" in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
-    message = next(iter(str(error).splitlines()), "")
-    message = message.removesuffix(", but expected one of:")
+    message = next(iter(str(error).splitlines()), "").removesuffix(", but expected one of:")
     shown = message.rstrip(".") if len(message) <= 160 else f"{message[:157]}…"
     hint = next((hint for words, hint in HINTS_FOR_ERRORS.items() if words in message), "")
     return f"Your code stopped{where} with {type(error).__name__}: {shown}. {hint}".strip()
-
-
-def _is_learners(filename: str) -> bool:
-    """Tell whether a file is a notebook's cell: IPython keeps those in the line cache, and not on the disk."""
-    return "ipykernel" in filename or filename.startswith("<")
 
 
 def check_function(
@@ -124,35 +117,52 @@ def check_function(
     draw: Callable[[], tuple],
     right: Callable,
     common_mistakes: Mistakes = (),
-    about: Callable[..., str] = lambda *inputs: "the inputs that I tried",
+    about: str | Callable[..., str] = "the inputs that I tried",
     hint: str = "",
     tolerance: float = 1e-4,
     rounds: int = 2,
+    read: Callable = lambda got: got,
 ) -> None:
     """Compare a learner's function with the right one on inputs drawn anew.
 
     Args:
         answer: theirs.
-        draw: returns the arguments of a call, as a tuple. It is asked again until no mistake could be taken for the
-            right answer or for another mistake with other words.
+        draw: returns the arguments of a call, as a tuple; called until each mistake can be told from all others.
         right: the right function.
-        common_mistakes: wrong functions of the same arguments, each with what to say; the first that fits is taken.
-        about: the arguments in words, `5 images of 28 × 28`.
-        hint: what to say if no mistake fits.
-        tolerance: how far a number may be off, relative and absolute.
+        common_mistakes: wrong functions of the same arguments, each with what to say.
+        about: the arguments in words, or a function of them that returns the words.
+        hint, tolerance: see `compare`.
         rounds: how many inputs are tried.
+        read: makes what the learner's function returned comparable, or refuses it.
 
     Raises:
         WrongAnswer: it differs somewhere.
     """
     for _ in range(rounds):
         inputs, expected, mistakes = draw_distinct(draw, right, common_mistakes, 2 * tolerance)
-        compare(call_answer(answer, *inputs), expected, about(*inputs), mistakes, tolerance, hint)
+        words = about if isinstance(about, str) else about(*inputs)
+        compare(read(call_answer(answer, *inputs)), expected, words, mistakes, tolerance, hint)
+
+
+def check_edge_case(
+    answer: Callable, inputs: tuple, expected: object, about: str, wanted: str, read: Callable = lambda got: got
+) -> None:
+    """Compare an answer that is right otherwise on an edge case; `wanted` says what should happen there.
+
+    Raises:
+        WrongAnswer: it failed or differs.
+    """
+    about = f"{about} (the usual case is right)"
+    try:
+        got = read(call_answer(answer, *inputs))
+    except WrongAnswer as reason:
+        raise WrongAnswer(f"For {about}: {reason} {wanted}") from None
+    compare(got, expected, about, hint=wanted)
 
 
 def draw_distinct(
     draw: Callable[[], tuple], right: Callable, common_mistakes: Mistakes, gap: float = 2e-4, attempts: int = 200
-) -> tuple[tuple, object, list[tuple[object, str]]]:
+) -> tuple[tuple, Any, list[tuple[Any, str]]]:
     """Draw inputs on which every mistake shows; after so many attempts, take the last ones.
 
     Returns:
@@ -173,26 +183,38 @@ def distinct(right: object, common_mistakes: Sequence[tuple[object, str]], gap: 
     return not any(same(a, b, gap) for (a, one), (b, other) in combinations(values, 2) if one != other)
 
 
+def refuse(faults: Sequence[tuple[object, str]]) -> None:
+    """Raise a WrongAnswer with the words of the first fault that an answer has: pairs of (has it?, words)."""
+    for found, words in faults:
+        if found:
+            raise WrongAnswer(words)
+
+
 def between(low: int, high: int) -> int:
     """Return a random whole number, low ≤ number < high."""
     return int(torch.randint(low, high, (1,)))
 
 
-def one_number(got: object, asked: str) -> float:
-    """Return an answer as one number.
+def numbers(got: object, count: int, asked: str) -> Tensor:
+    """Return an answer of several numbers as one tensor, float64 (count,).
 
     Raises:
-        WrongAnswer: it is none; `asked` says what was.
+        WrongAnswer: it is something else; `asked` says what was expected.
     """
     found = as_tensor(got)
-    if found is None or found.numel() != 1:
+    if found is None or found.numel() != count:
         raise WrongAnswer(f"I expected {asked} and got {describe(got)}.")
-    return float(got) if isinstance(got, float) else found.double().item()  # a tensor would round it
+    return found.double().flatten()
+
+
+def one_number(got: object, asked: str) -> float:
+    """Return an answer as one number, as `numbers` returns several."""
+    return numbers(got, 1, asked).item()
 
 
 def compare(
     got: object,
-    expected: Tensor | float,
+    expected: object,
     about: str,
     common_mistakes: Sequence[tuple[object, str]] = (),
     tolerance: float = 1e-4,
@@ -202,11 +224,11 @@ def compare(
     """Compare an answer with what was expected, and name the mistake where it is a common one.
 
     Args:
-        got: a number, a tensor, or lists of numbers. Numbers with a point may stand for whole ones.
-        expected: float or int, of any shape.
+        got: a number, a tensor, or lists of numbers. Floats will do for whole numbers, and (1,) for a single one.
+        expected: numbers of any shape.
         about: the input in words, `5 images of 28 × 28`.
         common_mistakes: what a wrong answer would be on this input, and what to say then; the first that fits is taken.
-        tolerance: how far a number may lie off, relative and absolute.
+        tolerance: how far a number may be off, relative and absolute.
         hint: what to say if no mistake fits.
         reveal: False where the expected value is the answer itself, a prediction say: it is then not told.
 
@@ -217,14 +239,15 @@ def compare(
     if found is None:
         wanted = describe(expected) if reveal else "a number"
         raise WrongAnswer(f"For {about}, I expected {wanted} and got {describe(got)}. {hint}".strip())
+    if expected.ndim == 0 and found.numel() == 1:
+        found = found.reshape(())
     if same(found, expected, tolerance):
         return
-    difference = _difference(found, expected) if reveal else f"{describe(found)} is not it"
-    for value, words in common_mistakes:
-        value = torch.as_tensor(value)
-        if not same(value, expected, tolerance) and same(found, value, tolerance):
-            raise WrongAnswer(f"For {about}, {difference}. {words}")
-    raise WrongAnswer(f"For {about}, {difference}. {hint}".strip())
+    if found.isnan().any():
+        hint = f"NaN is what comes of 0 / 0, or of the logarithm of a number below 0. {hint}"
+    known = (words for value, words in common_mistakes if same(found, torch.as_tensor(value), tolerance))
+    difference = _difference(found, expected, tolerance) if reveal else f"{describe(found)} is not right"
+    raise WrongAnswer(f"For {about}, {difference}. {next(known, hint)}".strip())
 
 
 def as_tensor(value: object) -> Tensor | None:
@@ -232,7 +255,8 @@ def as_tensor(value: object) -> Tensor | None:
     if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
         value = torch.stack(list(value)) if len({part.shape for part in value}) == 1 else value
     try:
-        found = torch.as_tensor(value).detach().cpu()
+        dtype = torch.float64 if isinstance(value, float) else None  # float32 would round it
+        found = torch.as_tensor(value, dtype=dtype).detach().cpu()
     except (TypeError, ValueError, RuntimeError):
         return None
     return None if found.is_complex() else found
@@ -245,24 +269,24 @@ def same(got: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
     return torch.allclose(got.double(), expected.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
-def _difference(got: Tensor, expected: Tensor) -> str:
+def _difference(got: Tensor, expected: Tensor, tolerance: float) -> str:
     if got.shape != expected.shape:
         return f"I expected shape {tuple(expected.shape)} and got {tuple(got.shape)}"
-    if expected.ndim == 0:
-        return f"I expected {describe(expected)} and got {describe(got)}"
-    off = ~torch.isclose(got.double(), expected.double(), rtol=1e-4, atol=1e-4, equal_nan=True)
-    place = tuple(off.nonzero()[0].tolist()) if off.any() else (0,) * expected.ndim
-    at = ", ".join(map(str, place))
-    return f"I expected {describe(expected[place])} at [{at}] and got {describe(got[place])}"
+    off = ~torch.isclose(got.double(), expected.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
+    place = tuple(off.nonzero()[0].tolist())
+    at = f" at [{', '.join(map(str, place))}]" if place else ""
+    pairs = [(describe(expected[place], digits), describe(got[place], digits)) for digits in (4, 6, 9)]
+    wanted, came = next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
+    return f"I expected {wanted}{at} and got {came}"
 
 
-def describe(value: object) -> str:
+def describe(value: object, digits: int = 4) -> str:
     """Return a value in a few words, short enough for one line."""
     if isinstance(value, Tensor):
         if value.ndim:
             return f"a tensor of shape {tuple(value.shape)}"
         value = value.item()
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.{digits if abs(value) < 10**digits else 10}g}"  # 14270 rather than 1.427e+04
     text = f"a {type(value).__name__}" if callable(value) else " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"

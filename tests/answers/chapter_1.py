@@ -171,7 +171,7 @@ WRONG = {
         ((938, 96), "batches of 64"),
         ((469, 128), "a full one"),
         ((96, 469), "each other's place"),
-        ((470, 96), "470 is not it"),
+        ((470, 96), "470 is not right"),
         ((469, 0), "no multiple of 128"),
         (469, "two numbers"),
     ],
