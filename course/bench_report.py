@@ -4,13 +4,13 @@ import statistics
 
 import pandas as pd
 
-from helpers import data
+from helpers import settings
 
 
 def markdown(result: dict) -> str:
     """Return the tables of a benchmark, as `bench.bench` gathers it, with the lines that they need beside them."""
     bound, threads, repeats = result["lower_bound"], result["processor_threads"], result["repeats"]
-    images = f"{data.TITLES[result['dataset']]}, {result['images']:,} images"
+    images = f"{settings.TITLES[result['dataset']]}, {result['images']:,} images"
     ladder = [{images: name} | epoch_cells(row) for name, row in result["epoch"].items()]
     tried = [{"also tried": name} | tried_cells(row) for name, row in result["also_tried"].items()]
     last = (

@@ -3,7 +3,6 @@
 import copy
 import io
 import json
-import os
 import pickle
 import zipfile
 import zlib
@@ -20,29 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from helpers import settings
-
-
-def atomic_save(content: bytes, path: Path) -> None:
-    """Write a file whole or not at all: until the new one is complete, the old one stays.
-
-    Raises:
-        OSError: it can't be written, as when the disk is full; the message is one line.
-    """
-    temporary = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk, not only on its way there
-        os.replace(temporary, path)  # the one moment in which the new takes the place of the old
-    except OSError as error:
-        line = f"{settings.shown(path)}: can't be written ({error.strerror}); what was there before still is"
-        failure = OSError(line)
-        failure.strerror = error.strerror
-        raise failure from None
-    finally:
-        temporary.unlink(missing_ok=True)
+from helpers.results import atomic_save
 
 
 def safe_load(path: Path, parse: Callable[[bytes], Any]) -> Any:

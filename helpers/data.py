@@ -8,15 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler, TensorDataset
 
 from helpers import settings
-from helpers.download import FAMILY, DataError, SettingError, ensure_archives
+from helpers.download import DataError, SettingError, ensure_archives, published
 
-TITLES = {name: family.__name__ for name, family in FAMILY.items()} | {"digits": "the embedded digits"}
 SUBJECTS = {  # what the images show, for somebody who doesn't know the data set
     "mnist": "handwritten digits",
     "fashion": "clothes, shoes and bags from a shop's catalogue",
@@ -81,8 +79,8 @@ def _from_archives(name: str, data_dir: Path, mirror: str | None) -> Dataset:
     arrays = [read_idx(path) for path in ensure_archives(name, data_dir, mirror)]
     arrays = [array[:, 0] if array.ndim == 2 else array for array in arrays]  # QMNIST: the class is the first column
     tensors = [torch.from_numpy(array.astype(np.uint8 if array.ndim == 3 else np.int64)) for array in arrays]
-    class_names = tuple(label.partition(" - ")[0] for label in FAMILY[name].classes)  # '7 - seven' is our '7'
-    return Dataset(name, TITLES[name], class_names, *tensors)
+    class_names = tuple(label.partition(" - ")[0] for label in published(name).classes)  # '7 - seven' is our '7'
+    return Dataset(name, settings.TITLES[name], class_names, *tensors)
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -99,6 +97,8 @@ def read_idx(path: Path) -> np.ndarray:
 
 def _embedded_digits(note: str = "") -> Dataset:
     """Return scikit-learn's 1,797 handwritten 8×8 digits, made to look like MNIST: 1,500 to train, 297 to test."""
+    from sklearn.datasets import load_digits  # takes a second, which MNIST need not wait
+
     sample = load_digits()
     images = torch.from_numpy(sample.images).float().unsqueeze(1) * (255 / 16)  # from 0 to 16
     enlarged = F.interpolate(images, size=(20, 20), mode="bilinear", align_corners=False)
@@ -107,7 +107,7 @@ def _embedded_digits(note: str = "") -> Dataset:
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))  # the same test set for everybody
     images, labels = images[order], labels[order]
     tensors = images[:1500], labels[:1500], images[1500:], labels[1500:]
-    return Dataset("digits", TITLES["digits"], tuple("0123456789"), *tensors, note=note)
+    return Dataset("digits", settings.TITLES["digits"], tuple("0123456789"), *tensors, note=note)
 
 
 def split(dataset: Dataset, val_size: int | None, seed: int) -> tuple[TensorDataset, TensorDataset]:

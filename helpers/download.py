@@ -12,12 +12,12 @@ import threading
 import time
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pooch
 import requests
 import urllib3  # requests is built on it, and its errors come through while a body is read
-from torchvision import datasets
 from tqdm.auto import tqdm
 
 from helpers import settings
@@ -27,13 +27,7 @@ MINIMUM_RATE = 4_096  # bytes a second; a slower transfer would outlast the less
 LARGEST = 64 << 20  # bytes; the largest archive, FashionMNIST's training images, has 26 million
 WAIT = 600.0  # seconds for another process that is fetching into the same folder
 
-# Our names for torchvision's classes, which know file names, checksums, mirrors and class names.
-FAMILY = {
-    "mnist": datasets.MNIST,
-    "fashion": datasets.FashionMNIST,
-    "kmnist": datasets.KMNIST,
-    "qmnist": datasets.QMNIST,
-}
+FAMILY = ("mnist", "fashion", "kmnist", "qmnist")  # data sets that come as archives in MNIST's format
 pooch.get_logger().setLevel("ERROR")  # its messages would land in the chapter as red text
 
 
@@ -53,12 +47,19 @@ class _PassingFault(_Fault, ValueError):
     """A fault that may be gone a second later. For a ValueError, pooch asks again, as it does for a wrong checksum."""
 
 
+def published(name: str) -> Any:
+    """Return torchvision's class of a data set, which knows file names, checksums, mirrors and class names."""
+    from torchvision import datasets  # takes a second, which the embedded digits need not wait
+
+    return getattr(datasets, settings.TITLES[name])
+
+
 def archives(name: str) -> tuple[dict[str, str], list[str]]:
     """Return the MD5 checksums of data set `name` by file name, and its mirrors: folders on the web with these files.
 
     The files are, in this order: training images, training labels, test images, test labels.
     """
-    family = FAMILY[name]
+    family = published(name)
     if name != "qmnist":
         return dict(family.resources), list(family.mirrors)
     resources = family.resources["train"] + family.resources["test"]  # whole addresses, all in one folder
@@ -69,7 +70,7 @@ def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> lis
     """Return the paths of the four verified archives of `name`, fetching what is missing or broken.
 
     Args:
-        name: a key of `FAMILY`.
+        name: one of `FAMILY`.
         data_dir: archives lie in `data_dir/<Family>/raw/`; nothing is written if they are already there.
         mirror: address of a folder on the web (`http://…/mnist/`), asked before the published ones.
 
@@ -80,7 +81,7 @@ def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> lis
     if mirror and not re.match(r"https?://[^/\s]", str(mirror)):
         raise SettingError(f"mirror: got '{mirror}'; give the address of a folder, http://… or https://…")
     checksums, mirrors = archives(name)
-    folder = data_dir / FAMILY[name].__name__ / "raw"
+    folder = data_dir / settings.TITLES[name] / "raw"
     try:
         if _missing(checksums, folder):
             folder.mkdir(parents=True, exist_ok=True)

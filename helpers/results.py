@@ -1,6 +1,7 @@
-"""What a chapter leaves behind: one JSON file per chapter in the run's folder."""
+"""What a chapter leaves behind: files that are whole or not there, such as one JSON file per chapter."""
 
 import json
+import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import settings
-from helpers.checkpoint import atomic_save
 
 PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy", "matplotlib", "seaborn", "papermill")
 
@@ -16,6 +16,29 @@ PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy", "matplotlib", "seab
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on: Python's and the packages'."""
     return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+
+
+def atomic_save(content: bytes, path: Path) -> None:
+    """Write a file whole or not at all: until the new one is complete, the old one stays.
+
+    Raises:
+        OSError: it can't be written, as when the disk is full; the message is one line.
+    """
+    temporary = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk, not only on its way there
+        os.replace(temporary, path)  # the one moment in which the new takes the place of the old
+    except OSError as error:
+        line = f"{settings.shown(path)}: can't be written ({error.strerror}); what was there before still is"
+        failure = OSError(line)
+        failure.strerror = error.strerror
+        raise failure from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -18,7 +18,14 @@ def shown(path: str | Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
-DATASETS = ("auto", "mnist", "fashion", "kmnist", "qmnist", "digits")
+TITLES = {  # of the data sets, in prose; all but the last are the names of torchvision's classes as well
+    "mnist": "MNIST",
+    "fashion": "FashionMNIST",
+    "kmnist": "KMNIST",
+    "qmnist": "QMNIST",
+    "digits": "the embedded digits",
+}
+DATASETS = ("auto", *TITLES)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 # The recipes of `helpers.recipes`.
 LADDER = ("course", "one_cycle", "less_dropout", "augmented", "best")  # each step adds to the one before

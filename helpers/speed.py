@@ -13,14 +13,13 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.benchmark import Timer
 from torch.utils.benchmark.utils.common import set_torch_threads
 from torch.utils.data import DataLoader, Subset
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision import datasets, transforms
 from tqdm import tqdm
 
 from helpers import data, recipes, training
@@ -186,14 +185,6 @@ def matrix_rate(device: torch.device | str = "cpu", seconds: float = 1.0) -> flo
 # --- the classic loop ---
 
 
-class MNISTInMemory(datasets.MNIST):
-    """torchvision's MNIST, image by image as ever, but of images that need not be read from its files first."""
-
-    def __init__(self, images: Tensor, labels: Tensor, transform: Callable):
-        datasets.VisionDataset.__init__(self, "", transform=transform)
-        self.data, self.targets = images, labels
-
-
 def classic_images(dataset: data.Dataset, val_size: int | None, seed: int, mean: float, std: float) -> Subset:
     """Return the training images of the course's split, as torchvision hands them out: one at a time.
 
@@ -207,8 +198,12 @@ def classic_images(dataset: data.Dataset, val_size: int | None, seed: int, mean:
     Returns:
         Pairs of an image float32 (1, 28, 28) and a label, an integer from 0 to 9; the order is that of `data.split`.
     """
+    from torchvision import datasets, transforms  # takes a second, which chapters 3 and 6 need not wait
+
     steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((mean,), (std,))])
-    images = MNISTInMemory(dataset.train_images, dataset.train_labels, steps)
+    images = datasets.MNIST.__new__(datasets.MNIST)  # its own __init__ would read files: we have the images already
+    datasets.VisionDataset.__init__(images, "", transform=steps)
+    images.data, images.targets = dataset.train_images, dataset.train_labels
     numbered = replace(dataset, train_labels=torch.arange(len(images)))  # split these: which image went where?
     train, _ = data.split(numbered, val_size, seed)
     return Subset(images, train.tensors[1].tolist())

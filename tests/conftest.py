@@ -59,5 +59,5 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(download.FAMILY["mnist"], "mirrors", [f"http://127.0.0.1:{port}/"])
+    monkeypatch.setattr(download.published("mnist"), "mirrors", [f"http://127.0.0.1:{port}/"])
     monkeypatch.setenv("no_proxy", "*")

@@ -12,7 +12,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import TensorDataset
 from training_runs import Start, equal, numbers, weights
 
-from helpers import checkpoint, training
+from helpers import checkpoint, results, training
 from helpers.model import BatchNormNet, MNISTClassification
 
 ADAM, SGD = torch.optim.Adam, partial(torch.optim.SGD, momentum=0.9)
@@ -398,7 +398,7 @@ def test_a_write_that_fails_keeps_the_last_checkpoint_and_the_history(
     run.fit(1, checkpoint=path)
     before = path.read_bytes()
     with monkeypatch.context() as patch, pytest.raises(training.TrainingError) as error:
-        patch.setattr(checkpoint.os, step, no_space)
+        patch.setattr(results.os, step, no_space)
         run.resume(3, path)
     assert str(error.value) == (
         f"{path}: can't be written (No space left on device); what was there before still is; "
@@ -430,7 +430,7 @@ def test_a_disk_that_is_full_keeps_the_history(easy: TensorDataset, path: Path) 
 def test_weights_that_cant_be_written_leave_the_old_ones(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint.save_weights(MNISTClassification(), path)
     before = path.read_bytes()
-    monkeypatch.setattr(checkpoint.os, "fsync", no_space)
+    monkeypatch.setattr(results.os, "fsync", no_space)
     line = r"checkpoint\.pt: can't be written \(No space left on device\); what was there before still is$"
     with pytest.raises(OSError, match=line) as error:
         checkpoint.save_weights(MNISTClassification(), path)

@@ -98,7 +98,7 @@ def secure(server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def set_table(monkeypatch: pytest.MonkeyPatch, name: str, published: Published, mirrors: list[str]) -> None:
     for attribute, value in fault_server.table(name, published, mirrors).items():
-        monkeypatch.setattr(download.FAMILY[name], attribute, value)
+        monkeypatch.setattr(download.published(name), attribute, value)
 
 
 def raw(data_dir: Path) -> Path:
@@ -527,7 +527,7 @@ def test_the_published_table_is_whole(name):
 
 
 def test_all_archives_of_qmnist_are_in_one_folder():
-    resources = download.FAMILY["qmnist"].resources
+    resources = download.published("qmnist").resources
     assert len({url.rpartition("/")[0] for part in ("train", "test") for url, _ in resources[part]}) == 1
 
 

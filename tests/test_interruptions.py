@@ -23,7 +23,7 @@ from torch.utils.data import TensorDataset
 from training_runs import Start, equal, numbers, weights
 
 from course.maintain import refresh
-from helpers import checkpoint, settings, training
+from helpers import checkpoint, results, settings, training
 from helpers.checkpoint import TrainingStopped
 
 STEPS = 7  # an epoch
@@ -147,7 +147,7 @@ def test_one_may_interrupt_again_and_again(easy: TensorDataset, path: Path) -> N
     assert equal(weights(run.model), straight_weights)
 
 
-SAVING = [(torch, "save"), (checkpoint.os, "fsync"), (checkpoint.os, "replace")]
+SAVING = [(torch, "save"), (results.os, "fsync"), (results.os, "replace")]
 
 
 @pytest.mark.parametrize("presses", [1, 2])
@@ -184,7 +184,7 @@ def test_ctrl_c_and_then_a_full_disk_lose_no_history(
     def fail(*_: object) -> None:
         raise failures.pop(0)
 
-    monkeypatch.setattr(checkpoint.os, "replace", fail)
+    monkeypatch.setattr(results.os, "replace", fail)
     with pytest.raises(training.TrainingError, match=r"No space left on device.* as after epoch 2$") as error:
         run.resume(3, path)
     assert numbers(error.value.history) == after(easy, 2)[1]

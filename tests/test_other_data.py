@@ -80,7 +80,7 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[
     servers = {name: FaultServer(published.files) for name, published in PUBLISHED.items()}
     for name, server in servers.items():
         for attribute, value in fault_server.table(name, PUBLISHED[name], [server.url]).items():
-            monkeypatch.setattr(download.FAMILY[name], attribute, value)
+            monkeypatch.setattr(download.published(name), attribute, value)
     monkeypatch.setenv("no_proxy", "*")
     for server in servers.values():
         server.__enter__()

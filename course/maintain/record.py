@@ -18,13 +18,14 @@ TABLES = ("results.csv", "history.csv", "summary.csv", "summary.md")
 UNTESTED = "-p open_test_set False"  # choosing is for the validation images
 GRID = "--grid learning_rate=0.0003,0.001,0.003,0.01 --grid batch_size=32,64,128,256"
 BEST_OF_GRID = "--grid learning_rate={learning_rate:g} --grid batch_size={batch_size:g}"
+COMPARED = ",".join(settings.LADDER + settings.ABLATIONS)
 SWEEPS = {  # in this order: `picked` takes what `grid` found
     # Chapter 5: the settings of the reported run; a grid of others; the grid's best by validation.
     "seed_protocol": "03 04 --seeds 10 -p dataset mnist",
     "grid": f"03 {GRID} --seeds 3 -p dataset mnist",
     "picked": f"03 04 {BEST_OF_GRID} --seeds 10 -p dataset mnist",
     # Chapter 6: the ladder of recipes with its variations; its top; two networks with batch normalisation.
-    "recipes": f"06 --grid recipe={','.join(settings.LADDER + settings.ABLATIONS)} --seeds 5 -p dataset mnist {UNTESTED}",
+    "recipes": f"06 --grid recipe={COMPARED} --seeds 5 -p dataset mnist {UNTESTED}",
     "best_recipe": "06 --seeds 10 -p dataset mnist -p recipe best",
     "small_network": "06 --seeds 5 -p dataset mnist -p recipe small_network -p epochs 40",
     "large_network": "06 --seeds 5 -p dataset mnist -p recipe large_network -p epochs 24",
