@@ -73,7 +73,7 @@ def test_no_answer_needs_luck(number: str, capsys: pytest.CaptureFixture) -> Non
         assert words in answer_to(number, answer, capsys)
 
 
-@pytest.mark.parametrize("number", exercises.CHECKS)
+@pytest.mark.parametrize("number", [number for number in exercises.CHECKS if number < "5"])
 def test_no_mistake_looks_like_another(
     number: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
