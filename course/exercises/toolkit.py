@@ -7,10 +7,13 @@ mistake is recognised by what its wrong function returns on the same inputs. A c
 import copy
 import dis
 import inspect
+import math
 import re
 import traceback
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import combinations, pairwise
 from typing import Any
 
 import torch
@@ -45,6 +48,7 @@ HINTS_FOR_ERRORS = {
     "Can't call numpy() on Tensor that requires grad": "Leave the graph first: .detach().",
     "multiple values": "A tensor of several numbers can't become one number; should there be a mean or a sum?",
     "a Tensor with": "A tensor of several numbers can't become one number; should there be a mean or a sum?",
+    "'list' and 'list'": "Python doesn't calculate with whole lists: go through both together, with zip.",
 }
 
 Mistakes = Sequence[tuple[Callable, str]]  # wrong functions, each with what to say
@@ -293,3 +297,73 @@ def describe(value: object, digits: int = 4) -> str:
         return f"{value:.{digits if abs(value) < 10**digits else 8}g}"  # 14270 rather than 1.427e+04
     text = f"a {type(value).__name__}" if callable(value) else " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+# --- functions that return one number, and what several checks say ---
+
+ROUNDED = "That is rounded. Return the number as it is; round when you print it."
+CUT_OFF = "Everything behind the point is gone. Does int(), round() or // cut it off?"
+
+
+def check_number(
+    answer: Callable,
+    draw: Callable[[], tuple],
+    right: Callable[..., float],
+    common_mistakes: Mistakes,
+    hint: str = "",
+    tolerance: float = 1e-3,
+    rounds: int = 2,
+) -> None:
+    """Compare a learner's function that returns one number with the right one, on arguments drawn anew.
+
+    Beyond what `check_function` does, a tensor or list of one number counts as that number, and a function that returns
+    the same for other arguments is told so before its number can be taken for a mistake. The arguments are called what
+    the right function calls them. All else is as in `check_function`.
+    """
+    near = partial(math.isclose, rel_tol=tolerance, abs_tol=tolerance)
+    for _ in range(rounds):
+        for _ in range(2000):
+            inputs = draw()
+            expected = right(*inputs)
+            mistakes = [(wrong(*inputs), words) for wrong, words in common_mistakes]
+            ordered = pairwise(sorted([(expected, ""), *mistakes]))
+            if all(one == other or b - a > 1.5 * tolerance * (1 + abs(a)) for (a, one), (b, other) in ordered):
+                break
+        got = one_number(call_answer(answer, *inputs), "one number")
+        if not near(got, expected):
+            suspects = [wrong for wrong, _ in common_mistakes if near(wrong(*inputs), got)]
+            others: list[tuple] = []  # other arguments, for which the mistake would give other numbers
+            for _ in range(200):
+                drawn = draw()
+                if len(others) < 3 and all(one != other for one, other in zip(inputs, drawn, strict=True)):
+                    others += [drawn] if not any(near(wrong(*drawn), got) for wrong in suspects) else []
+            again = [one_number(call_answer(answer, *arguments), "one number") for arguments in others]
+            if others and again == [got] * len(others):
+                raise WrongAnswer(f"For different arguments the same number came out, {describe(got)}. {ELSEWHERE}")
+        about = ", ".join(
+            f"{name}={value}" for name, value in zip(inspect.signature(right).parameters, inputs, strict=True)
+        )
+        compare(int(got) if got.is_integer() else got, expected, about, mistakes, tolerance, hint)
+
+
+def rounded(right: Callable[..., float], *digits: int) -> Mistakes:
+    """Return the mistakes of rounding the right number to so many digits, or to a whole number."""
+    steps = [*((partial(round, ndigits=count), ROUNDED) for count in digits), (round, CUT_OFF), (math.floor, CUT_OFF)]
+    return [(lambda *inputs, step=step: step(right(*inputs)), words) for step, words in steps]
+
+
+def words_for(
+    got: object, common_mistakes: Sequence[tuple[object, str]], otherwise: str, tolerance: float = 1e-6
+) -> str:
+    """Return what to say to a wrong value: the words of the first mistake that it equals, or else `otherwise`."""
+    got = torch.as_tensor(got)
+    return next((words for value, words in common_mistakes if same(got, torch.as_tensor(value), tolerance)), otherwise)
+
+
+@contextmanager
+def after_success(works: str) -> Iterator[None]:
+    """Put what works already in front of what is wrong: `To the right it works. For images …`."""
+    try:
+        yield
+    except WrongAnswer as reason:
+        raise WrongAnswer(f"{works} {reason}".strip()) from None

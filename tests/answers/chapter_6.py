@@ -146,6 +146,13 @@ def shift_to_the_right_only(images, right, down):
     return moved
 
 
+def shift_by_slices_of_one_sign(images, right, down):
+    """Above 0 it is right; below, the slices mean other rows and columns."""
+    moved = images.roll((down, right), dims=(2, 3))
+    moved[:, :, :down], moved[..., :right] = images.min(), images.min()
+    return moved
+
+
 def shift_by_negative_ends(images, right, down):
     """With a shift of 0 the slice is empty."""
     moved = torch.full_like(images, images.min())
@@ -265,7 +272,7 @@ WRONG = {
         ((7820, 1563), "counts from 0"),
         ((7820, 1562), "a fifth of another number"),
         ((7820, 0.2), "the share"),
-        ((7820, 1600), "1600 is not it. Where does"),
+        ((7820, 1600), "1600 is not right. Where does"),
         ((7820, None), "step of the peak is still missing"),
         (7820, "I expected two numbers"),
         (("7820", "1564"), "I expected two numbers"),
@@ -285,7 +292,8 @@ WRONG = {
         (lambda step, steps, peak: rate_in_two_branches(step, steps, 0.004), "With a higher `peak`"),
         (rate_for_the_chapter, "With twice the `steps`"),
         (rate_by(lambda s, f, n: s // f, lambda s, f, n: (n - s) // (n - f)), "Zero everywhere"),
-        (rate_by(lambda s, f, n: s // f, fall), "// drops all"),
+        (rate_by(lambda s, f, n: s // f, fall), "// drops everything"),
+        (lambda step, steps, peak: peak * min(5 * step // steps, 1), "// drops everything"),
         (rate_by(lambda s, f, n: curved(s / f), lambda s, f, n: curved(fall(s, f, n))), "curved, as a cosine"),
         (rate_by(rise, lambda s, f, n: curved(fall(s, f, n))), "On the fall: the ends"),
         (rate_by(lambda s, f, n: curved(s / f), fall), "On the rise: the ends"),
@@ -330,6 +338,7 @@ WRONG = {
         (lambda images, right, down: F.pad(images, (right, 0, down, 0), value=images.min().item()), "Cut them back"),
         (lambda images, right, down: images[:, :, : images.shape[2] - down, : images.shape[3] - right], "have become smaller"),
         (shift_to_the_right_only, "To the right and down it works. For images"),
+        (shift_by_slices_of_one_sign, "counts `[-2:]` and `[:-2]` from the end"),
         (shift_both_alike, "To the right and down it works. For images"),
         (shift_by_negative_ends, "`[:-0]` means up to place 0"),
         (shift_in_four_branches, "Here one is 0"),
