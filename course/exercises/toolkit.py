@@ -249,12 +249,11 @@ def compare(
         return
     if found.isnan().any():
         hint = f"NaN is what comes of 0 / 0, or of the logarithm of a number below 0. {hint}"
-    known = (words for value, words in common_mistakes if same(found, torch.as_tensor(value), tolerance))
     if expected.ndim == 0 and found.ndim:
         difference = f"I expected one number and got {describe(got)}"
     else:
         difference = _difference(found, expected, tolerance) if reveal else f"{describe(found)} is not right"
-    raise WrongAnswer(f"For {about}, {difference}. {next(known, hint)}".strip())
+    raise WrongAnswer(f"For {about}, {difference}. {words_for(found, common_mistakes, hint, tolerance)}".strip())
 
 
 def as_tensor(value: object) -> Tensor | None:
