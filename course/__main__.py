@@ -1,21 +1,27 @@
-"""The one command line: `python -m course …`."""
+"""The one command line: `python -m course …`, or `mnist-course …` where the course is installed.
+
+Each command imports what it alone needs: PyTorch and the rest take five seconds, and a list of parameters or a mistyped
+option needs none of them.
+"""
 
 import argparse
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from course.handouts.printing import PAPERS
+from course import CommandError
 from helpers import settings
 
 
 class OneLineParser(argparse.ArgumentParser):
     """Reports a wrong call in one line, without the usage in front; reads -1e-3 as a number, not as an option."""
 
-    def __init__(self, *arguments: object, **options: object):
-        super().__init__(*arguments, **options)
+    def __init__(self, **options: Any):
+        super().__init__(**options)
         self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)")  # what Python 3.14 has, and -inf
 
     def error(self, message: str) -> NoReturn:
@@ -23,75 +29,77 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; the function of the chosen command is in `options.func`."""
     parser = OneLineParser(prog="python -m course", description="What a teacher or a maintainer runs.")
+    parser.add_argument("--version", action="version", version=f"mnist-course {version('mnist-course')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="execute chapters and gather their results")
-    run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="a number (03) or a file stem; default: all")
-    run.add_argument(
-        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="-p epochs 3"
-    )
-    run.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: runs/latest in the course")
-    run.add_argument("--list", action="store_true", help="run nothing; list every parameter of the chapters")
+    def add(name: str, func: Any, help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help)
+        command.set_defaults(func=func)
+        return command
 
-    sweep = commands.add_parser("sweep", help="run a grid of settings with several seeds, and sum up")
-    sweep.add_argument("chapters", nargs="+", metavar="CHAPTER", help="what each run executes, 03 04 say")
-    sweep.add_argument(
-        "--grid", action="append", default=[], metavar="NAME=V1,V2,…", help="--grid epochs=1,2; every combination runs"
-    )
-    sweep.add_argument("--seeds", type=int, default=None, metavar="N", help="each combination with seeds 0 to N-1")
-    sweep.add_argument(
-        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="the same for all"
-    )
-    sweep.add_argument("--workers", type=int, default=None, metavar="W", help="runs at a time; default: cores, up to 4")
-    sweep.add_argument("--scheduler", default=None, metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT")
-    sweep.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the sweep, also to resume it")
+    def add_chapters(command: argparse.ArgumentParser, nargs: str = "*") -> None:
+        command.add_argument("chapters", nargs=nargs, metavar="CHAPTER", help="03 or 03_training; default: all")
 
-    data = commands.add_parser("data", help="fetch and verify a data set ahead of a lesson")
-    data.add_argument("--dataset", default="mnist", metavar="NAME", help="mnist (default), fashion, kmnist or qmnist")
-    data.add_argument("--data-dir", type=Path, default=None, metavar="DIR", help="default: data in the course")
-    data.add_argument("--mirror", default=None, metavar="URL", help="a folder on the web that holds the archives")
+    def add_parameters(command: argparse.ArgumentParser) -> None:
+        pair = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
+        command.add_argument("-p", "--parameter", help="-p epochs 3; may be given several times", **pair)  # type: ignore[arg-type]
 
-    progress = commands.add_parser("progress", help="show which exercises are solved on this computer")
-    progress.add_argument("--export", type=Path, default=None, metavar="FILE", help="write it as JSON, for a teacher")
-    progress.add_argument("--reset", action="store_true", help="forget all, for the next learner at this computer")
+    command = add("run", run, "execute chapters and collect their results")
+    add_chapters(command)
+    add_parameters(command)
+    command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/run in the course")
+    command.add_argument(
+        "--of-sweep", default="", metavar="CODE", help=argparse.SUPPRESS
+    )  # what `sweep` says to its runs
+    command.add_argument("--list", action="store_true", help="run nothing; list every parameter of the chapters")
 
-    handouts = commands.add_parser("handouts", help="build students' and instructors' copies of the chapters")
-    handouts.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: handouts in the course")
-    handouts.add_argument(
-        "--chapters", nargs="+", default=[], metavar="CHAPTER", help="03 or a file stem; default: all"
-    )
-    handouts.add_argument("--source", type=Path, default=None, metavar="DIR", help="chapters that `run` left in DIR")
-    handouts.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
-    handouts.add_argument("--paper", choices=PAPERS, default=PAPERS[0], help="of the PDFs; default: A4")
+    command = add("sweep", sweep, "run a grid of settings with several seeds, and sum up")
+    add_chapters(command, nargs="+")
+    add_parameters(command)
+    command.add_argument("--grid", action="append", default=[], metavar="NAME=V1,V2,…", help="every combination runs")
+    command.add_argument("--seeds", type=int, metavar="N", help="run each combination with seeds 0 to N-1")
+    command.add_argument("--workers", type=int, metavar="W", help="runs at a time; default: cores, up to 4")
+    command.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="also to resume a sweep")
 
-    bench = commands.add_parser("bench", help="time the classic loop and the course's side by side; about five minutes")
-    bench.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: runs/bench in the course")
-    bench.add_argument("--repeats", type=int, default=3, metavar="N", help="timed epochs of each way; default: 3")
-    bench.add_argument(
-        "--epochs", type=int, default=12, metavar="N", help="give the classic loop up after so many; default: 12"
-    )
-    bench.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
-    bench.add_argument("--device", choices=settings.DEVICES, default="auto", help="default: auto")
+    command = add("data", data, "fetch and verify a data set ahead of a lesson")
+    command.add_argument("--dataset", default="mnist", metavar="NAME", help="mnist (default), fashion, kmnist, qmnist")
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help="default: data in the course")
+    command.add_argument("--mirror", metavar="URL", help="a folder on the web that holds the archives")
 
-    commands.add_parser("record", help="run the sweeps on MNIST that results/ and the README quote; three hours")
+    command = add("progress", progress, "show which exercises are solved on this computer")
+    command.add_argument("--export", type=Path, metavar="FILE", help="write it as JSON, for a teacher")
+    command.add_argument("--reset", action="store_true", help="forget all, for the next learner at this computer")
 
-    tables = commands.add_parser("tables", help="write the README's tables and the teacher's page")
-    tables.add_argument("--check", action="store_true", help="write nothing; exit status 1 if they differ")
+    command = add("handouts", handouts, "build students' and instructors' copies of the chapters")
+    command.add_argument("--out", type=Path, metavar="DIR", help="default: handouts in the course")
+    command.add_argument("--chapters", nargs="+", default=[], metavar="CHAPTER", help="default: all")
+    command.add_argument("--source", type=Path, metavar="DIR", help="chapters that `run` left in DIR")
+    command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
+    command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
-    refresh = commands.add_parser("refresh", help="execute the notebooks in place on MNIST, to commit their outputs")
-    refresh.add_argument("chapters", nargs="*", metavar="CHAPTER", help="a number (03) or a file stem; default: all")
+    command = add("bench", bench, "time the classic loop and the course's side by side; about five minutes")
+    command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/bench in the course")
+    command.add_argument("--repeats", type=int, default=3, metavar="N", help="timed epochs of each variant; default: 3")
+    command.add_argument("--epochs", type=int, default=12, metavar="N", help="most for the classic loop; default: 12")
+    command.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
+    command.add_argument("--device", choices=settings.DEVICES, default="auto", help="default: auto")
+
+    add("record", record, "run the sweeps on MNIST that results/ quotes; three hours")
+    command = add("tables", tables, "write the tables in the README and results/, and the teacher's page")
+    command.add_argument("--check", action="store_true", help="write nothing; exit status 1 if they differ")
+    add_chapters(add("refresh", refresh, "execute the notebooks in place on MNIST, to commit their outputs"))
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 1 a chapter or a check failed, 2 bad input."""
     options = build_parser().parse_args(arguments)
-    from course import commands  # takes a second: not before the call is known to be right
-
     try:
-        return getattr(commands, options.command)(options)
-    except commands.FAILURES as error:
+        return options.func(options)
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     except ValueError as error:
@@ -100,6 +108,122 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped. What was finished is kept.", file=sys.stderr)
         return 130
+
+
+def run(options: Namespace) -> int:
+    """Execute chapters; leave notebooks and results.json in the folder `--out`. Or list their parameters."""
+    from course import chapters
+
+    if options.list:
+        print(chapters.list_parameters(chapters.select_chapters(options.chapters)))
+        return 0
+
+    from course.run import run, summary
+
+    out = options.out or settings.ROOT / "runs" / "run"
+    results = run(options.chapters, options.parameter, out, options.of_sweep)
+    print("\n" + summary(results, out))
+    return 0
+
+
+def sweep(options: Namespace) -> int:
+    """Run a grid with several seeds; leave one folder per run, and the tables, in the folder `--out`."""
+    from course.chapters import select_chapters
+    from course.sweep import parse_grid, sweep
+
+    grid, out = parse_grid(options.grid), options.out.expanduser()
+    chapters = select_chapters(options.chapters)
+    results = sweep(chapters, grid, out, options.seeds, options.parameter, options.workers, options.scheduler)
+    failed = results[results["status"] == "failed"]
+    print("\n" + (out / "summary.md").read_text(encoding="utf-8"))
+    print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs are in {out}")
+    if len(failed):
+        print(f"{len(failed)} failed, see the column error of results.csv; the same command runs them again")
+    return 1 if len(failed) else 0
+
+
+def data(options: Namespace) -> int:
+    """Fetch and verify a data set."""
+    from helpers.data import load_dataset
+    from helpers.download import FAMILY
+
+    if options.dataset not in FAMILY:
+        raise ValueError(f"dataset: unknown data set {options.dataset!r}; choose one of {', '.join(FAMILY)}")
+    folder = (options.data_dir or settings.from_root("data")).absolute()
+    dataset = load_dataset(options.dataset, folder, options.mirror)
+    print(
+        f"{dataset.title}: {len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images, "
+        f"checksums verified, in {settings.shown(folder)}"
+    )
+    return 0
+
+
+def progress(options: Namespace) -> int:
+    """Show which exercises are solved on this computer; write that as JSON; or forget it."""
+    from course.exercises import overview
+
+    if options.reset and options.export:
+        raise ValueError("progress: --export and --reset are given together; export first, then reset")
+    try:
+        if options.reset:
+            print(overview.reset())
+            return 0
+        print(overview.table())
+        if options.export:
+            print(f"written to {overview.export(options.export)}")
+    except OSError as error:
+        raise ValueError(f"progress: '{error.filename}' can't be used ({error.strerror})") from None
+    return 0
+
+
+def handouts(options: Namespace) -> int:
+    """Build the students' and the instructors' copies."""
+    from course.chapters import select_chapters
+    from course.handouts.build import build
+
+    out = (options.out or settings.ROOT / "handouts").expanduser().absolute()
+    chapters = select_chapters(options.chapters)
+    files = build(chapters, out, options.paper if options.pdf else None, options.source)
+    kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
+    print(f"{len(files)} files ({kinds}) in {settings.shown(out)}/student and {settings.shown(out)}/instructor")
+    return 0
+
+
+def bench(options: Namespace) -> int:
+    """Time the classic loop and the course's side by side; leave numbers and a table in the folder `--out`."""
+    from course.bench import bench
+
+    out = (options.out or settings.ROOT / "runs" / "bench").expanduser().absolute()
+    bench(out, options.dataset, options.device, options.repeats, options.epochs)
+    print("\n" + (out / "bench.md").read_text(encoding="utf-8"))
+    print(f"numbers and table are in {settings.shown(out)}")
+    return 0
+
+
+def record(options: Namespace) -> int:
+    """Run the sweeps whose numbers results/ holds."""
+    from course.maintain.record import record
+
+    record()
+    return 0
+
+
+def tables(options: Namespace) -> int:
+    """Bring the tables and the teacher's page up to date, or tell whether they are."""
+    from course.maintain.tables import write_tables
+
+    changed = write_tables(write=not options.check)
+    state = "differ from their sources" if changed and options.check else "are up to date"
+    print(f"The tables in README.md and results/, and the notes in docs/teaching.md, {state}")
+    return 1 if changed and options.check else 0
+
+
+def refresh(options: Namespace) -> int:
+    """Execute notebooks in place."""
+    from course.maintain.refresh import refresh
+
+    refresh(options.chapters)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
-"""The chapters on the disk: which there are, and which parameters each of them takes."""
+"""The chapters on the disk: which there are, which parameters each of them takes, and what code they run."""
 
 import ast
 import difflib
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import nbformat
+from tabulate import tabulate
 
 from helpers import settings
 
 NOTEBOOKS = settings.ROOT / "notebooks"
+FOLDERS = ("run_dir",)  # parameters that a run sets itself
+DECIDE_NUMBERS = ("model", "data", "training", "recipes")  # of the helpers
 
 
 def all_chapters() -> list[Path]:
@@ -22,38 +26,33 @@ def select_chapters(names: Sequence[str]) -> list[Path]:
     """Return the chapters that `names` ask for, in the course's order; all of them for no names.
 
     Args:
-        names: numbers (`03` or `3`) or file stems (`03_training`).
+        names: numbers (`03` or `3`), file stems (`03_training`) or paths (`notebooks/03_training.ipynb`).
 
     Raises:
-        ValueError: no chapter has that name.
+        ValueError: no chapter has that name, or the notebooks are not here: an installed copy comes without them.
     """
+    if not all_chapters():
+        raise ValueError(f"chapters: no notebooks in '{NOTEBOOKS}'; start the command in a clone of the course")
+    return sorted({_find_chapter(name) for name in names}) or all_chapters()
+
+
+def _find_chapter(name: str) -> Path:
     chapters = all_chapters()
-    wanted = {_find_chapter(name, chapters) for name in names}
-    return [chapter for chapter in chapters if not names or chapter in wanted]
-
-
-def _find_chapter(name: str, chapters: list[Path]) -> Path:
     for chapter in chapters:
         if name == chapter.stem or name.zfill(2) == chapter.stem[:2]:
             return chapter
+    if name.endswith(".ipynb") and Path(name).is_file():
+        return Path(name).absolute()
     raise ValueError(f"chapter: unknown chapter {name!r}; choose one of {', '.join(c.stem for c in chapters)}")
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One line of a chapter's cell tagged `parameters`: `epochs: int = 10  # passes over the training set`.
-
-    Attributes:
-        name: `epochs`.
-        type: as it is written, `int`.
-        default: 10.
-        help: the comment, `passes over the training set`.
-    """
+class Parameter(NamedTuple):
+    """One line of a chapter's cell tagged `parameters`: `epochs: int = 10  # passes over the training set`."""
 
     name: str
-    type: str
+    type: str  # as it is written, `int`
     default: object
-    help: str
+    help: str  # the comment
 
 
 def parameters_of(chapter: Path) -> list[Parameter]:
@@ -61,15 +60,15 @@ def parameters_of(chapter: Path) -> list[Parameter]:
 
     papermill's own `inspect_notebook` overlooks a parameter that is annotated `int | None`.
     """
-    cells = nbformat.read(chapter, as_version=4).cells
     found = []
-    for source in (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])):
-        lines = source.splitlines()
-        for statement in ast.parse(source).body:
-            if isinstance(statement, ast.AnnAssign):
-                comment = lines[statement.end_lineno - 1].partition("  # ")[2]
-                default = ast.literal_eval(statement.value)
-                found.append(Parameter(statement.target.id, ast.unparse(statement.annotation), default, comment))
+    for cell in nbformat.read(chapter, as_version=4).cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            lines = cell.source.splitlines()
+            for statement in ast.parse(cell.source).body:
+                if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+                    name, annotation = ast.unparse(statement.target), ast.unparse(statement.annotation)
+                    comment = lines[statement.lineno - 1].partition("  # ")[2]
+                    found.append(Parameter(name, annotation, ast.literal_eval(statement.value), comment))
     return found
 
 
@@ -82,34 +81,50 @@ def list_parameters(chapters: Sequence[Path]) -> str:
     """Return a text that lists the parameters of each chapter: name, type, default and help."""
     blocks = []
     for chapter in chapters:
-        rows = [(p.name, p.type, repr(p.default), p.help) for p in parameters_of(chapter)]
-        widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-        lines = [
-            "  " + "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=False)) + f"  {row[3]}"
-            for row in rows
-        ]
-        blocks.append("\n".join([chapter.stem, *lines]))
+        rows = [("", p.name, p.type, repr(p.default), p.help) for p in parameters_of(chapter)]
+        blocks.append(f"{chapter.stem}\n{tabulate(rows, tablefmt='plain', disable_numparse=True)}".rstrip())
     return "\n\n".join(blocks)
 
 
-def check_assignments(chapters: list[Path], assignments: Sequence[tuple[str, str]]) -> dict[str, object]:
+def check_assignments(chapters: Sequence[Path], assignments: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Turn `-p NAME VALUE` pairs into checked Python values, before any kernel starts.
 
     Raises:
-        ValueError: a name that no chosen chapter has, a name given twice, or a value that breaks its rule.
+        ValueError: a name that no chosen chapter has, a name given twice, a folder, or a value that breaks its rule.
     """
-    known = {chapter.stem: parameter_names(chapter) for chapter in chapters}
-    values: dict[str, object] = {}
+    known = sorted({name for chapter in chapters for name in parameter_names(chapter)})
+    values: dict[str, Any] = {}
     for name, text in assignments:
-        if not any(name in names for names in known.values()):
-            raise ValueError(f"unknown parameter {name!r} in {', '.join(known)}; {_suggestion(name, known)}")
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean '{close[0]}'?" if close else f"choose one of {', '.join(known)}"
+            raise ValueError(f"unknown parameter {name!r} in {', '.join(c.stem for c in chapters)}; {remedy}")
+        if name in FOLDERS:
+            raise ValueError(f"{name}: got {text!r}; a run keeps everything in one folder, give it with --out")
         if name in values:
             raise ValueError(f"parameter {name!r} is given twice; give it once")
         values[name] = settings.parse(name, text)
     return values
 
 
-def _suggestion(name: str, known: dict[str, list[str]]) -> str:
-    names = sorted({name for names in known.values() for name in names})
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"choose one of {', '.join(names)}"
+def code_of(chapters: Sequence[str]) -> str:
+    """Return a fingerprint of the code that decides a run's numbers, whatever its comments and docstrings say.
+
+    It covers the chapters' code cells and the helpers in `DECIDE_NUMBERS`. Relative paths start at the course's root.
+    """
+    sources = [(settings.ROOT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in DECIDE_NUMBERS]
+    for chapter in chapters:
+        cells = nbformat.read(settings.from_root(chapter), as_version=4).cells
+        sources += [cell.source for cell in cells if cell.cell_type == "code"]
+    return hashlib.sha256("\n".join(map(_bare, sources)).encode()).hexdigest()[:12]
+
+
+def _bare(source: str) -> str:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a cell may hold what only IPython understands, %time for one
+        return source
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.unparse(tree)  # which hardly depends on Python's version; ast.dump does

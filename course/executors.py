@@ -1,14 +1,98 @@
-"""Where the runs of a sweep are handed in: threads of this process, or a Dask cluster, behind one interface."""
+"""Where the runs of a sweep are done: each in a process of its own, for which a thread or a Dask worker waits.
+
+A process each, because papermill changes the current folder of the process that it works in, because a run that dies
+(of memory, say) must not take others along, and because the number of threads is fixed when a process starts. Nothing
+here needs a folder that two machines share: what a run wrote comes back in its result. Loads no PyTorch.
+"""
 
 import asyncio
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from course.apart import RunResult, stop_runs
-from course.execution import first_line
+from helpers import settings
 
 PATIENCE = 10  # seconds for a scheduler to answer
+_lock = threading.Lock()  # for the two below
+_running: dict[subprocess.Popen, str] = {}  # the runs of this process, each with its sweep
+_stopped: set[str] = set()
+
+
+class RunResult(NamedTuple):
+    """What came of a run."""
+
+    error: str  # one line; empty if all went well
+    seconds: float = 0.0
+    files: Mapping[str, bytes] = {}  # everything that the run left in its folder, by relative path
+
+
+def run_in_subprocess(
+    chapters: Sequence[str], values: dict[str, Any], sweep: str, code: str, threads: int | None = None
+) -> RunResult:
+    """Do one run by `python -m course run` and wait for it; a failure is a result, not an exception.
+
+    Args:
+        chapters: notebooks; relative paths start at the course's root, wherever that is on the worker.
+        values: parameters, checked.
+        sweep: a word that no other sweep has; `stop_runs` goes by it.
+        code: what `code_of` gave where the sweep was started; the run refuses to begin if it gives something else.
+        threads: processor threads for the run; None leaves it to the worker (one, unless OMP_NUM_THREADS is set).
+    """
+    env = os.environ | {"OMP_NUM_THREADS": str(threads or os.environ.get("OMP_NUM_THREADS", 1))}
+    # The kernel imports the very helpers that `code_of` reads, also where another copy of the course is installed.
+    env["PYTHONPATH"] = os.pathsep.join([str(settings.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="mnist-course-", ignore_cleanup_errors=True) as folder:
+        out, log = Path(folder) / "run", Path(folder) / "log.txt"
+        words = ["run", *chapters, "--out", str(out), "--of-sweep", code]
+        words += [word for name, value in values.items() for word in ("-p", name, str(value))]
+        with log.open("wb") as log_file, _lock:
+            if sweep in _stopped:
+                return RunResult("the sweep was stopped")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "course", *words],
+                cwd=settings.ROOT,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log_file,
+                start_new_session=True,  # Ctrl-C is for the sweep, which tells its runs by closing their stdin
+            )
+            _running[process] = sweep
+        try:
+            with process:  # closes stdin at the end, which stops the run should it still be at work
+                process.wait()
+        finally:
+            with _lock:
+                del _running[process]
+        files = {
+            path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
+        }
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
+    seconds = round(time.perf_counter() - start, 1)
+    if process.returncode == 0:
+        return RunResult("", seconds, files)
+    if process.returncode in (1, 2):  # the run's own line, or the last one of a traceback
+        error = said[-1].removeprefix("python -m course run: ").replace(str(out) + os.sep, "")
+        return RunResult(error, seconds, files)
+    error = f"the run's process died (exit status {process.returncode}; out of memory?)"
+    return RunResult(error, seconds, files)
+
+
+def stop_runs(sweep: str) -> None:
+    """Tell every run of a sweep that this process started to stop, and let no more of them begin."""
+    with _lock:
+        _stopped.add(sweep)
+        for process in [process for process, of in _running.items() if of == sweep]:
+            process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
 
 
 @contextmanager
@@ -39,7 +123,7 @@ def open_executor(workers: int, scheduler: str | None, sweep: str) -> Iterator[E
             thread.submit(asyncio.run, check_scheduler_reachable(scheduler)).result()
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except Exception as error:  # many a kind, from a wrong port to missing keys
-        reason = first_line(str(error))
+        reason = str(error).partition("\n")[0] or "no message"
         raise ValueError(f"scheduler: nobody answers at {scheduler!r} ({reason}); give tcp://HOST:PORT") from None
     with client:
         executor = client.get_executor(pure=False)
@@ -62,11 +146,12 @@ async def check_scheduler_reachable(address: str) -> None:
     await comm.close()
 
 
-def outcome_of(future: Future) -> RunResult:
+def result_of(future: Future) -> RunResult:
     """Return what came of a run; also where its worker or the scheduler was lost, so that nothing came back."""
     try:
         return future.result()
     except CancelledError:
-        return RunResult("the scheduler gave the run up", 0.0)
+        return RunResult("the scheduler gave the run up")
     except Exception as error:  # whatever a cluster may report of a worker; the sweep goes on
-        return RunResult(f"{type(error).__name__}: {first_line(str(error))}", 0.0)
+        reason = str(error).partition("\n")[0] or "no message"
+        return RunResult(f"{type(error).__name__}: {reason}")

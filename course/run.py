@@ -1,22 +1,53 @@
-"""One run of the series: check everything first, then execute the chapters and sum up."""
+"""One run: check everything, execute the chapters through papermill, and gather what they leave in results.json.
 
-from collections.abc import Sequence
+Loads PyTorch only to check parameters about images or a device.
+"""
+
+import _thread
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from course.chapters import check_assignments, select_chapters
-from course.execution import run_chapters
-from helpers import data, settings, training
+import papermill
+import zmq
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from traitlets import Dict
+from traitlets.config import Config
 
-FOLDERS = ("run_dir", "images_dir")
+from course import CommandError
+from course.chapters import all_chapters, check_assignments, code_of, parameter_names, select_chapters
+from helpers import settings
+from helpers.results import load_record, versions, write_json
+
+AUDIENCE = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")  # what `training.is_interactive` goes by
+# ipykernel 7 warns at every start that its messages on this machine are not encrypted; its errors still show.
+KERNEL_ARGUMENTS = ["--log-level=ERROR"]
+START_ATTEMPTS = 3  # where kernels listen at ports, two that start at the same moment can be given the same one
+START_TIMEOUT = 300  # seconds; a machine that starts dozens of kernels at once is slow
+GRACE = 10  # seconds for a run that was told to stop, to end its kernel
 
 
-def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path) -> dict:
+class ChapterError(CommandError):
+    """A chapter stopped; the message is one line that names chapter and cell."""
+
+
+def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path, of_sweep: str = "") -> dict:
     """Check everything, then execute the chapters.
 
     Args:
         names: chapters, as `select_chapters` takes them.
         assignments: parameter names and values, as words.
         out: folder for the executed notebooks, the records and `results.json`.
+        of_sweep: what `code_of` must give, if a sweep started this process: one that has made sure of images and
+            device, wants no bars, and closes stdin to stop the run.
 
     Returns:
         What `results.json` holds.
@@ -25,48 +56,159 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path)
         ValueError: bad input; nothing was written.
         ChapterError: a chapter failed; the notebooks so far are kept.
     """
+    if of_sweep:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the sweep may be deaf to it
+        threading.Thread(target=_stop_with_the_sweep, daemon=True).start()
+        if not all(settings.from_root(name).is_file() for name in names) or code_of(names) != of_sweep:
+            raise ValueError("this worker has another version of the course; install the same one everywhere")
     chapters = select_chapters(names)
-    return run_chapters(chapters, check_values(check_assignments(chapters, assignments)), out)
+    values = check_assignments(chapters, assignments)
+    if not of_sweep:
+        values |= check_data(chapters, values)
+    out = out.expanduser().absolute()
+    make_writable(out)
+    replaced = [chapter.stem for chapter in (*all_chapters(), *chapters) if chapter.stem >= chapters[0].stem]
+    for stem in ("results", *replaced):
+        (out / f"{stem}.json").unlink(missing_ok=True)  # or it would lie beside notebooks that it doesn't describe
+    seconds = {}
+    for chapter in chapters:
+        start = time.perf_counter()
+        execute(chapter, values | {"run_dir": str(out)}, out, progress=not of_sweep)
+        seconds[chapter.stem] = round(time.perf_counter() - start, 1)
+    results = collect_results(out, chapters) | {"seconds": seconds, "versions": versions()}
+    write_json(out / "results.json", results)
+    return results
 
 
-def check_values(values: dict[str, object]) -> dict[str, object]:
+def _stop_with_the_sweep() -> None:
+    """Wait until the other end of stdin is closed, on purpose or because its process died; then end kernel and run."""
+    while os.read(0, 1024):  # not through sys.stdin, which this thread would hold locked when Python ends
+        pass
+    _thread.interrupt_main()  # as Ctrl-C would, so that papermill shuts the kernel down
+    time.sleep(GRACE)
+    os._exit(1)
+
+
+def check_data(chapters: Sequence[Path], values: dict[str, Any]) -> dict[str, Any]:
     """Check what a rule can't tell: that the images are there, that the split leaves some, that the device exists.
 
-    Args:
-        values: parameters, as `check_assignments` returns them.
-
     Returns:
-        The same values, with the name of the data set that `auto` found.
+        The data set that `auto` found, `{"dataset": "mnist"}`; nothing for chapters that take none.
 
     Raises:
         ValueError: what is wrong, and what to do.
     """
-    refuse_folders(values)
+    if not any("dataset" in parameter_names(chapter) for chapter in chapters):
+        return {}
+    from helpers import data, training  # PyTorch
+
     dataset = data.load_dataset(values.get("dataset", "auto"), values.get("data_dir", "data"))
     data.split(dataset, values.get("val_size"), seed=0)
     training.choose_device(values.get("device", "auto"))
     if dataset.note:
         print(f"MNIST can't be had, so this run uses {dataset.title}, 1,797 small images.\n({dataset.note})\n")
-    return values | {"dataset": dataset.name}
+    return {"dataset": dataset.name}
 
 
-def refuse_folders(values: dict[str, object]) -> None:
-    """Raise a ValueError if `values` hold a folder to write to: a run keeps everything in one."""
-    for name in FOLDERS:
-        if name in values:
-            raise ValueError(f"{name}: got {values[name]!r}; a run keeps everything in one folder, give it with --out")
+def make_writable(out: Path) -> None:
+    """Make a folder, or raise a ValueError that says why nothing can be written there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()  # a folder that was there before may be write-protected
+    except OSError as error:
+        raise ValueError(f"out: '{out}' can't be written ({error.strerror}); give another folder") from None
+
+
+class KernelManager(AsyncKernelManager):
+    """Starts kernels with the environment `env` instead of this process's."""
+
+    env = Dict().tag(config=True)
+
+    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+        await super().start_kernel(env=self.env, **options)
+
+
+def execute(chapter: Path, values: dict[str, Any], out: Path, progress: bool = True) -> None:
+    """Execute one chapter into `out`, handing on the values that it has a parameter for.
+
+    A kernel that fails to *start* is started again. What fails later is not: the chapter would begin anew.
+
+    Raises:
+        ChapterError: a cell failed, or the kernel died or never started.
+    """
+    executed, known = out / chapter.name, parameter_names(chapter)
+    env = {name: value for name, value in os.environ.items() if name not in AUDIENCE}  # nobody watches the chapter
+    env["MNIST_COURSE_PROGRESS"] = str(out / "progress.json")  # a run shows nobody's solved exercises
+    started: list[bool] = []
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            with kernel_address() as address:
+                papermill.execute_notebook(
+                    chapter,
+                    executed,
+                    parameters={name: value for name, value in values.items() if name in known},
+                    kernel_name="python3",
+                    kernel_manager_class=KernelManager,
+                    config=Config(KernelManager={"env": env} | address),
+                    cwd=chapter.parent,
+                    extra_arguments=KERNEL_ARGUMENTS,
+                    progress_bar={"desc": chapter.stem} if progress else False,
+                    start_timeout=START_TIMEOUT,
+                    # All is saved by then, and Python takes three seconds to take down PyTorch and the rest in order.
+                    shutdown_kernel="immediate",
+                    on_notebook_start=lambda **_: started.append(True),
+                )
+            return
+        except PapermillExecutionError as error:
+            said = error.evalue.partition("\n")[0] or "no message"
+            reason = f"cell {error.exec_count} failed with {error.ename}: {said}; see {settings.shown(executed)}"
+            raise ChapterError(f"{chapter.stem}: {reason}") from None
+        except DeadKernelError:
+            reason = f"its kernel died (out of memory?); see {settings.shown(executed)}"
+            raise ChapterError(f"{chapter.stem}: {reason}") from None
+        except RuntimeError:  # what jupyter_client raises when a kernel dies, or says nothing, before it is ready
+            if started:
+                raise
+            if attempt == START_ATTEMPTS:
+                raise ChapterError(f"{chapter.stem}: its kernel did not start, {attempt} times") from None
+
+
+@contextmanager
+def kernel_address() -> Iterator[dict[str, str]]:
+    """Yield where a kernel should listen: at sockets in a new folder, if the system has them and the path is short.
+
+    The default, free ports, are chosen before the kernel starts, and something else may take one in the meantime. Among
+    kernels that start together that happens, and not each of them dies of it: some stay, and are deaf.
+    """
+    for parent in (tempfile.gettempdir(), "/tmp") if os.name != "nt" else ():  # the first may be a long path
+        if os.path.isdir(parent) and len(os.fsencode(f"{parent}/kernel-12345678/socket-5")) <= zmq.IPC_PATH_MAX_LEN:
+            with tempfile.TemporaryDirectory(prefix="kernel-", dir=parent, ignore_cleanup_errors=True) as folder:
+                yield {"transport": "ipc", "ip": f"{folder}/socket"}
+            return
+    yield {}
+
+
+def collect_results(out: Path, chapters: Sequence[Path]) -> dict:
+    """Unite the records of the run's chapters: what each computed, under the names that results.json promises."""
+    found = [load_record(out, chapter.stem) for chapter in chapters]
+    results: dict = {"dataset": found[0].get("dataset"), "parameters": {}}
+    for record in found:
+        results["parameters"] |= record.get("parameters", {})
+    for name in ("baseline", "history", "test", "confusion_matrix", "device", "seed"):
+        first = next((record for record in found if name in record), {})  # chapter 3's history, chapter 4's test
+        results |= {name: first[name]} if first else {}
+    return results
 
 
 def summary(results: dict, out: Path) -> str:
     """Return the short table that ends a run: data, scores, time, and where things lie."""
-    rows = [("data", data.TITLES[results["dataset"]])]
+    rows = {"data": results["dataset"]}
     if "test" in results:
-        rows.append(("test accuracy", f"{results['test']['accuracy']:.2%} of {results['test']['n']:,} images"))
-        rows.append(("test F1", f"{results['test']['f1']:.2%} (mean of the ten classes)"))
+        rows["test accuracy"] = f"{results['test']['accuracy']:.2%} of {results['test']['n']:,} images"
+        rows["test F1"] = f"{results['test']['f1']:.2%} (mean of the ten classes)"
     elif "history" in results:
-        rows.append(("val accuracy", f"{results['history'][-1]['val_accuracy']:.2%}"))
-        rows.append(("val F1", f"{results['history'][-1]['val_f1']:.2%}"))
-    rows.append(("time", f"{sum(results['seconds'].values()):.0f} s for {len(results['seconds'])} chapter(s)"))
-    rows.append(("notebooks", settings.shown(out.absolute())))
-    rows.append(("numbers", settings.shown(out.absolute() / "results.json")))
-    return "\n".join(f"{name:14}{value}" for name, value in rows)
+        rows["val accuracy"] = f"{results['history'][-1]['val_accuracy']:.2%}"
+        rows["val F1"] = f"{results['history'][-1]['val_f1']:.2%}"
+    rows["time"] = f"{sum(results['seconds'].values()):.0f} s for {len(results['seconds'])} chapter(s)"
+    rows |= {"notebooks": settings.shown(out.absolute()), "numbers": settings.shown(out.absolute() / "results.json")}
+    return "\n".join(f"{name:14}{value}" for name, value in rows.items())

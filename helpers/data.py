@@ -1,9 +1,9 @@
-"""Get a data set, split it, normalise it, batch it: images stay in memory as tensors."""
+"""Load a data set, split it, normalise it, batch it: the images stay in memory as tensors."""
 
 import gzip
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,8 @@ from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampl
 from helpers import settings
 from helpers.download import FAMILY, DataError, SettingError, ensure_archives
 
-TITLES = {
-    "mnist": "MNIST",
-    "fashion": "FashionMNIST",
-    "kmnist": "KMNIST",
-    "qmnist": "QMNIST",
-    "digits": "the embedded digits",
-}
-SUBJECTS = {  # what is to be seen, for somebody who never met the data set
+TITLES = {name: family.__name__ for name, family in FAMILY.items()} | {"digits": "the embedded digits"}
+SUBJECTS = {  # what the images show, for somebody who doesn't know the data set
     "mnist": "handwritten digits",
     "fashion": "clothes, shoes and bags from a shop's catalogue",
     "kmnist": "characters (hiragana) from old Japanese books, named here by their sound",
@@ -52,7 +46,7 @@ class Dataset:
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
-    note: str = ""
+    note: str = field(default="", kw_only=True)
 
     @property
     def subject(self) -> str:
@@ -65,23 +59,20 @@ def load_dataset(name: str = "auto", data_dir: str | Path = "data", mirror: str 
 
     Args:
         name: see `Dataset.name`; `auto` takes MNIST if it can be had, else the embedded digits, and says so in `note`.
-        data_dir: folder of the archives; a relative one starts at the course's root.
+        data_dir: folder of the archives; a relative path starts at the course's root.
         mirror: address of a folder on the web to ask first.
 
     Raises:
-        DataError: (a ValueError) the data can't be had; a SettingError where `data_dir` can't be used or `mirror`
-            is no address, which `auto` doesn't hide.
-        ValueError: the name is unknown.
+        ValueError: the name is unknown; as a DataError, the data can't be had; as a SettingError, which `auto` doesn't
+            hide, `data_dir` can't be used or `mirror` is no address.
     """
     settings.check(dataset=name)
     if name == "digits":
         return _embedded_digits()
     try:
         return _from_archives("mnist" if name == "auto" else name, settings.from_root(data_dir), mirror)
-    except SettingError:
-        raise
     except DataError as error:
-        if name != "auto":
+        if name != "auto" or isinstance(error, SettingError):
             raise
         return _embedded_digits(note=str(error))
 
@@ -97,11 +88,11 @@ def _from_archives(name: str, data_dir: Path, mirror: str | None) -> Dataset:
 def read_idx(path: Path) -> np.ndarray:
     """Unpack one `.gz` archive in the IDX format: a header with the shape, then the numbers.
 
-    The third byte of the header tells the type of the numbers and the fourth how many axes there are;
+    The third byte of the header is the type of the numbers, the fourth is how many axes there are;
     then comes the length of each axis, in four bytes.
     """
     content = gzip.decompress(path.read_bytes())
-    dtype = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}[content[2]]
+    dtype = np.dtype({8: "u1", 12: ">i4"}[content[2]])
     shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
     return np.frombuffer(content, dtype, offset=4 + 4 * len(shape)).reshape(shape)
 
@@ -109,16 +100,14 @@ def read_idx(path: Path) -> np.ndarray:
 def _embedded_digits(note: str = "") -> Dataset:
     """Return scikit-learn's 1,797 handwritten 8×8 digits, made to look like MNIST: 1,500 to train, 297 to test."""
     sample = load_digits()
-    images = torch.from_numpy(sample.images).float().unsqueeze(1) * (255 / 16)  # ink comes as 0 to 16
+    images = torch.from_numpy(sample.images).float().unsqueeze(1) * (255 / 16)  # from 0 to 16
     enlarged = F.interpolate(images, size=(20, 20), mode="bilinear", align_corners=False)
     images = F.pad(enlarged, (4, 4, 4, 4)).squeeze(1).round().to(torch.uint8)  # a margin of 4, as MNIST has
     labels = torch.from_numpy(sample.target).long()
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))  # the same test set for everybody
     images, labels = images[order], labels[order]
-    class_names = tuple(str(digit) for digit in range(10))
-    return Dataset(
-        "digits", TITLES["digits"], class_names, images[:1500], labels[:1500], images[1500:], labels[1500:], note
-    )
+    tensors = images[:1500], labels[:1500], images[1500:], labels[1500:]
+    return Dataset("digits", TITLES["digits"], tuple("0123456789"), *tensors, note=note)
 
 
 def split(dataset: Dataset, val_size: int | None, seed: int) -> tuple[TensorDataset, TensorDataset]:
@@ -135,18 +124,15 @@ def split(dataset: Dataset, val_size: int | None, seed: int) -> tuple[TensorData
     Raises:
         ValueError: if no image would be left to train on, or none to validate with.
     """
-    total = len(dataset.train_labels)
+    images, labels = dataset.train_images, dataset.train_labels
+    total = len(labels)
     val_size = total // 6 if val_size is None else val_size
     if not 1 <= val_size < total:
-        raise ValueError(
-            f"val_size: got {val_size}; give 1 to {total - 1}, so that some of the {total} training images are left"
-        )
+        allowed = f"1 to {total - 1}, so that some of the {total} training images are left"
+        raise ValueError(f"val_size: got {val_size}; give {allowed}")
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
-    train_index, val_index = order[:-val_size], order[-val_size:]
-    return (
-        TensorDataset(dataset.train_images[train_index], dataset.train_labels[train_index]),
-        TensorDataset(dataset.train_images[val_index], dataset.train_labels[val_index]),
-    )
+    train, val = order[:-val_size], order[-val_size:]
+    return TensorDataset(images[train], labels[train]), TensorDataset(images[val], labels[val])
 
 
 def pixel_statistics(images: Tensor) -> tuple[float, float]:
@@ -162,29 +148,27 @@ def pixel_statistics(images: Tensor) -> tuple[float, float]:
 
 
 def normalise(images: Tensor, mean: float, std: float) -> Tensor:
-    """Turn uint8 images (N, 28, 28) into what the network reads: float32 (N, 1, 28, 28), mean 0, spread 1."""
+    """Turn uint8 images (N, 28, 28) into the network's input: float32 (N, 1, 28, 28), mean 0, standard deviation 1.
+
+    `mean` and `std` are those of the training pixels, on the scale 0 to 1, as `pixel_statistics` returns them.
+    """
     return images.unsqueeze(1).float().div_(255).sub_(mean).div_(std)
 
 
 class IndexBatchSampler(Sampler[Tensor]):
-    """Bundles the image numbers of another sampler into batches, as PyTorch's `BatchSampler` does in chapter 1.
+    """Groups the indices of another sampler into batches, as PyTorch's `BatchSampler` does in chapter 1.
 
-    These bundles are tensors on the images' device. An accelerator that got lists would have to be waited for at each
-    batch, until the list had been copied to it; so there is one copy a pass.
-
-    Args:
-        sampler: the numbers one by one, in their order.
-        batch_size: numbers a batch; the last batch holds what is left.
-        device: where the images lie.
+    Here a batch is a tensor, int64 (batch_size,), on the images' `device`. Lists would have to be copied to an
+    accelerator batch by batch, and it would wait for each; this is one copy per epoch.
     """
 
-    def __init__(self, sampler: Sampler[int], batch_size: int, device: torch.device):
+    def __init__(self, sampler: RandomSampler | SequentialSampler, batch_size: int, device: torch.device):
         self.sampler, self.batch_size, self.device = sampler, batch_size, device
 
     def __iter__(self) -> Iterator[Tensor]:
-        numbers = torch.tensor(list(self.sampler), dtype=torch.int64, device=self.device)
-        for start in range(0, len(numbers), self.batch_size):
-            yield numbers[start : start + self.batch_size]
+        indices = torch.tensor(list(self.sampler), dtype=torch.int64, device=self.device)
+        for start in range(0, len(indices), self.batch_size):
+            yield indices[start : start + self.batch_size]
 
     def __len__(self) -> int:
         return math.ceil(len(self.sampler) / self.batch_size)
@@ -201,28 +185,26 @@ def make_batches(
 
     Args:
         dataset: tensors whose first axis is the image; images first, then labels.
-        batch_size: images a batch; the last batch holds what is left.
+        batch_size: images per batch; the last batch holds what is left.
         shuffle: draw a new order every epoch; `seed` fixes the orders.
         augment: changes the images of each batch when it is taken.
     """
-    if shuffle:
-        sampler = RandomSampler(dataset, generator=torch.Generator().manual_seed(seed))
-    else:
-        sampler = SequentialSampler(dataset)
+    generator = torch.Generator().manual_seed(seed)
+    sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
     return DataLoader(
         dataset,
         sampler=IndexBatchSampler(sampler, batch_size, dataset.tensors[0].device),
         batch_size=None,
         collate_fn=None if augment is None else lambda batch: (augment(batch[0]), batch[1]),
-        # A loader draws one number at the start of each pass. Drawn from PyTorch's global generator, it would change
-        # the dropout that follows, and a loop inside tqdm, which starts a pass more, would train another network.
+        # A loader draws one random number at the start of each pass. Drawn from PyTorch's global generator, it would
+        # change the dropout that follows, so that one pass more, to look at a batch, would train another network.
         generator=torch.Generator(),
     )
 
 
 @dataclass(frozen=True)
 class DataSplits:
-    """The three sets as the network reads them: images float32 (N, 1, 28, 28), labels int64 (N,), on one device.
+    """The three sets as the network takes them: images float32 (N, 1, 28, 28), labels int64 (N,), on one device.
 
     Attributes:
         train, val, test: the sets.
@@ -237,17 +219,16 @@ class DataSplits:
 
 
 def prepare(dataset: Dataset, val_size: int | None, seed: int, device: torch.device | str = "cpu") -> DataSplits:
-    """Split, normalise by the training set, and move to `device`: chapter 1 in one call.
+    """Split, normalise by the training set, and copy to `device`: chapter 1 in one call.
 
-    Args:
-        dataset, val_size, seed: as for `split`, which also tells the errors.
-        device: where training will happen; the images are copied there once.
+    Arguments and errors are those of `split`. The images are copied to the device once, before the training.
     """
     train, val = split(dataset, val_size, seed)
     mean, std = pixel_statistics(train.tensors[0])
     test = TensorDataset(dataset.test_images, dataset.test_labels)
-    ready = [
-        TensorDataset(normalise(part.tensors[0], mean, std).to(device), part.tensors[1].to(device))
-        for part in (train, val, test)
-    ]
-    return DataSplits(*ready, mean, std)
+
+    def ready(part: TensorDataset) -> TensorDataset:
+        images, labels = part.tensors
+        return TensorDataset(normalise(images, mean, std).to(device), labels.to(device))
+
+    return DataSplits(ready(train), ready(val), ready(test), mean, std)

@@ -1,10 +1,14 @@
-"""Arrays in, a matplotlib Figure out. Colours stay apart for the colour-blind and in grey print."""
+"""Arrays in, a matplotlib Figure out. Colours stay apart for the colour-blind and in grey print.
+
+Each `title` is a sentence: the message of the figure.
+"""
 
 import html
 import io
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +21,11 @@ from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from helpers import settings
+from helpers.data import Dataset
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without colour
 WIDTH = 8.0  # inches: the width of a page
+SPAN = 2.0  # points below the best where `heatmap` ends its colours: one bad setting would make the others look alike
 INK = "gray_r"  # 0 is white paper, 255 is black ink
 CAPTION = 10  # points: the size of what stands above a picture
 
@@ -44,9 +50,15 @@ def save(figure: Figure, path: str | Path) -> Path:
     return path
 
 
-def draw_image(axes: Axes, image: Tensor, caption: str = "") -> None:
-    """Draw one image (28, 28), any range, without ticks, its caption above."""
-    axes.imshow(np.asarray(image), cmap=INK)
+def page(height: float, *shape: int, width: float = WIDTH, **options: Any) -> tuple[Figure, Any]:
+    """Return an empty figure, sizes in inches, and what `Figure.subplots` makes of `shape` and `options`."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(*shape, **options)
+
+
+def draw_image(axes: Axes, image: Tensor, caption: str = "", **colours: Any) -> None:
+    """Draw one image (height, width), any range, without ticks, its caption above; `colours` as `imshow` takes them."""
+    axes.imshow(np.asarray(image), **({"cmap": INK} | colours))
     axes.set(xticks=[], yticks=[])
     axes.set_title(caption, fontsize=CAPTION)
 
@@ -69,8 +81,8 @@ def image_grid(
     cell = min(WIDTH / columns, 1.8)  # inches
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
     height = rows * (cell + 0.17 * lines) + (0.35 if title else 0.0)
-    figure = Figure(figsize=(cell * columns + 0.2, height), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).flat
+    figure, grid = page(height, rows, columns, width=cell * columns + 0.2, squeeze=False)
+    grid = grid.ravel()
     for axes in grid:
         axes.set_axis_off()
     for position, image in enumerate(images):
@@ -93,8 +105,7 @@ def _columns_for(captions: Sequence[str]) -> int:
 
 def pixel_table(image: Tensor, title: str) -> Figure:
     """Draw one uint8 image (28, 28) with the number of each pixel written into it."""
-    figure = Figure(figsize=(WIDTH, WIDTH + 0.4), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = page(WIDTH + 0.4)
     sns.heatmap(image.numpy(), annot=True, fmt="d", annot_kws={"size": 6.5}, cmap=INK, cbar=False, square=True, ax=axes)
     axes.set(title=title, xlabel="column", ylabel="row")
     axes.tick_params(labelsize=8, rotation=0)
@@ -102,21 +113,13 @@ def pixel_table(image: Tensor, title: str) -> Figure:
 
 
 def class_counts(counts: dict[str, Sequence[int]], class_names: Sequence[str], title: str) -> Figure:
-    """Draw bars for the share of each class in each set, in percent of the set.
-
-    Args:
-        counts: images of each class, by the name of the set.
-        class_names: below the bars.
-        title: the message of the figure.
-    """
-    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
-    axes = figure.subplots()
+    """Draw bars for the share of each class in each set, in per cent; `counts` has its images by the set's name."""
+    figure, axes = page(3.2)
     width = 0.8 / len(counts)
     for position, ((name, numbers), colour) in enumerate(zip(counts.items(), (BLUE, ORANGE, GREY), strict=False)):
         shares = 100 * np.asarray(numbers) / np.asarray(numbers).sum()
-        axes.bar(
-            np.arange(len(shares)) + (position - (len(counts) - 1) / 2) * width, shares, width, color=colour, label=name
-        )
+        places = np.arange(len(shares)) + (position - (len(counts) - 1) / 2) * width
+        axes.bar(places, shares, width, color=colour, label=name)
     axes.set_xticks(range(len(class_names)), class_names)
     axes.set(title=title, xlabel="class", ylabel="share of the set (%)")
     axes.set_ylim(0, axes.get_ylim()[1] * 1.2)  # room for the legend
@@ -126,8 +129,7 @@ def class_counts(counts: dict[str, Sequence[int]], class_names: Sequence[str], t
 
 def pixel_histogram(images: Tensor, title: str) -> Figure:
     """Draw how many pixels of uint8 images (N, 28, 28) have each grey value, on a logarithmic axis."""
-    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = page(2.8)
     axes.bar(range(256), np.bincount(images.flatten().numpy(), minlength=256), width=1.0, color=BLUE)
     axes.set(title=title, xlabel="pixel value (0 = paper, 255 = ink)", ylabel="pixels", yscale="log")
     return figure
@@ -135,27 +137,19 @@ def pixel_histogram(images: Tensor, title: str) -> Figure:
 
 def convolution(image: Tensor, kernels: dict[str, Tensor], results: dict[str, Tensor]) -> Figure:
     """Draw one image and, below it, kernels (k, k) with what each answers: purple above zero, brown below."""
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    grid = figure.subplots(2, len(kernels) + 1, squeeze=False)
+    figure, grid = page(4.6, 2, len(kernels) + 1, squeeze=False)
     draw_image(grid[0, 0], image, "the image")
     grid[1, 0].set_axis_off()
-    for column, name in enumerate(kernels, start=1):
-        limit = float(kernels[name].abs().max())
+    for column, (name, kernel) in enumerate(kernels.items(), start=1):
+        limit = 1.6 * float(kernel.abs().max())
         sns.heatmap(
-            kernels[name].numpy(), annot=True, fmt=".0f", annot_kws={"size": 8}, cmap="PuOr", vmin=-1.6 * limit,
-            vmax=1.6 * limit, cbar=False, square=True, xticklabels=[], yticklabels=[], ax=grid[0, column],
+            kernel.numpy(), annot=True, fmt=".0f", annot_kws={"size": 8}, cmap="PuOr", vmin=-limit, vmax=limit,
+            cbar=False, square=True, xticklabels=[], yticklabels=[], ax=grid[0, column],
         )  # fmt: skip
-        grid[0, column].set_title(f"kernel: {name}", fontsize=10)
-        draw_signed(grid[1, column], results[name], "its answer")
+        grid[0, column].set_title(f"kernel: {name}", fontsize=CAPTION)
+        limit = float(results[name].abs().max()) or 1.0  # white is zero
+        draw_image(grid[1, column], results[name], "its answer", cmap="PuOr", vmin=-limit, vmax=limit)
     return figure
-
-
-def draw_signed(axes: Axes, values: Tensor, caption: str) -> None:
-    """Draw values (height, width) of either sign: purple above zero, brown below, white at zero."""
-    limit = float(values.abs().max()) or 1.0
-    axes.imshow(np.asarray(values), cmap="PuOr", vmin=-limit, vmax=limit)
-    axes.set(xticks=[], yticks=[])
-    axes.set_title(caption, fontsize=10)
 
 
 def feature_maps(maps: Tensor, title: str, columns: int = 10) -> Figure:
@@ -165,8 +159,7 @@ def feature_maps(maps: Tensor, title: str, columns: int = 10) -> Figure:
 
 def loss_curve(losses: Sequence[float], title: str, expected: float | None = None, step: int = 1) -> Figure:
     """Draw a loss at every `step` steps, with a dashed line at the loss of guessing if `expected` gives it."""
-    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = page(2.8)
     axes.plot(range(step, step * len(losses) + 1, step), losses, color=BLUE)
     if expected is not None:
         axes.axhline(expected, color=GREY, linestyle="--")
@@ -177,8 +170,7 @@ def loss_curve(losses: Sequence[float], title: str, expected: float | None = Non
 
 def learning_rates(rates: Sequence[float], title: str, steps_an_epoch: int) -> Figure:
     """Draw the learning rate of every step, over the epochs."""
-    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = page(2.6)
     axes.plot(np.arange(len(rates)) / steps_an_epoch, rates, color=BLUE)
     axes.set(title=title, xlabel="epochs", ylabel="learning rate", ylim=(0, None))
     axes.grid(color=GREY, alpha=0.25)
@@ -188,8 +180,7 @@ def learning_rates(rates: Sequence[float], title: str, steps_an_epoch: int) -> F
 def history(entries: list[dict], title: str) -> Figure:
     """Draw the losses and the validation accuracy of `training.fit`'s history, epoch by epoch."""
     table = pd.DataFrame(entries)
-    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = page(3.2, 1, 2)
     ticks = table.epoch[:: -(-len(table) // 10)]  # at most ten, or they would run together
     left.plot(table.epoch, table.train_loss, color=ORANGE, marker="s", label="training (dropout on)")
     left.plot(table.epoch, table.val_loss, color=BLUE, marker="o", label="validation (dropout off)")
@@ -202,27 +193,18 @@ def history(entries: list[dict], title: str) -> Figure:
 
 
 def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> Figure:
-    """Draw a confusion matrix twice: as counts, and each row in percent of its true class.
-
-    Args:
-        matrix: int64 (10, 10), rows true, columns predicted.
-        class_names: of rows and columns.
-        title: the message of the figure.
-    """
+    """Draw a matrix, int64 (10, 10), rows true, columns predicted: as counts, and in per cent of the true class."""
     counts = matrix.numpy()
     shares = 100 * counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = page(4.6, 1, 2)
     # The colours follow the share, and stop at 5 %, or the diagonal would drown every mistake in white.
-    style = {"cmap": "Blues", "vmin": 0, "vmax": 5, "cbar": False, "square": True, "linewidths": 0.5}
+    style: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "vmax": 5, "cbar": False, "square": True, "linewidths": 0.5}
     style |= {"linecolor": "#DDDDDD", "xticklabels": class_names, "yticklabels": class_names}
-    words = np.where(counts > 0, counts.astype(str), "")
-    sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7.5}, ax=left, **style)
-    words = np.vectorize(lambda share: f"{share:.1f}".replace("100.0", "100") if share > 0 else "")(shares)
-    sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7.5}, ax=right, **style)
-    left.set(title="images", xlabel="predicted", ylabel="true")
-    right.set(title="per cent of the true class", xlabel="predicted", ylabel="true")
-    for axes in (left, right):
+    in_counts = np.where(counts > 0, counts.astype(str), "")
+    in_shares = np.vectorize(lambda share: f"{share:.1f}".replace("100.0", "100") if share > 0 else "")(shares)
+    for axes, words, name in ((left, in_counts, "images"), (right, in_shares, "per cent of the true class")):
+        sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7.5}, ax=axes, **style)
+        axes.set(title=name, xlabel="predicted", ylabel="true")
         axes.tick_params(rotation=0 if max(map(len, class_names)) <= 2 else 90, axis="x")
         axes.tick_params(rotation=0, axis="y")
     figure.suptitle(title)
@@ -231,8 +213,7 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> 
 
 def reliability(table: pd.DataFrame, title: str) -> Figure:
     """Draw `evaluation.reliability`: accuracy over confidence, and below it how many images each slice holds."""
-    figure = Figure(figsize=(WIDTH * 0.75, 5.2), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    figure, (upper, lower) = page(5.2, 2, 1, width=0.75 * WIDTH, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="sure exactly as often as right")
     error = np.sqrt(table.accuracy * (1 - table.accuracy) / table.images)
     upper.errorbar(table.confidence, table.accuracy, yerr=error, color=BLUE, marker="o", capsize=3, label="the network")
@@ -248,9 +229,8 @@ def reliability(table: pd.DataFrame, title: str) -> Figure:
 
 def confidence_histogram(right: Tensor, wrong: Tensor, title: str) -> Figure:
     """Draw how sure the network was, 0 to 1, of its right answers and of its wrong ones (both float, any length)."""
-    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-    axes = figure.subplots()
-    bins = np.linspace(0, 1, 21)
+    figure, axes = page(2.8)
+    bins = np.linspace(0, 1, 21).tolist()
     axes.hist([right.numpy(), wrong.numpy()], bins, color=[BLUE, ORANGE], label=["right", "wrong"], hatch=["", "///"])
     axes.set(title=title, xlabel="how sure the network says it is", ylabel="images", yscale="log")
     axes.set_ylim(bottom=0.7)  # or a bar of one image would have no height
@@ -258,7 +238,7 @@ def confidence_histogram(right: Tensor, wrong: Tensor, title: str) -> Figure:
     return figure
 
 
-def show_source(dataset) -> None:
+def show_source(dataset: Dataset) -> None:
     """Say on which images the chapter runs, in a box that can't be missed where the text speaks of others."""
     size = f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images"
     if dataset.name == "mnist":
@@ -274,31 +254,24 @@ def show_source(dataset) -> None:
         words = (
             f"<strong>Data: {dataset.title}. The text speaks of MNIST's digits, not of these images.</strong> "
             f"Here are {size}: {dataset.subject}. The ten classes: {html.escape(', '.join(dataset.class_names))}.<br>"
-            "Numbers and findings in the text are MNIST's. Yours stand in the figures and in the lines that the cells "
+            "Numbers and findings in the text are MNIST's. Yours are in the figures and in the lines that the cells "
             "print. <em>Paper</em> means pixels of 0, <em>ink</em> pixels up to 255."
         )
     style = "border: 3px solid #E69F00; padding: 0.6em 1em; background: #FFF8E5; color: #000000"
     display(HTML(f'<div style="{style}">{words}</div>'))
 
 
-SPAN = (
-    2.0  # points below the best at which the colours of `heatmap` end: one bad setting would make all others look alike
-)
-
-
 def strip_plot(
     groups: dict[str, Sequence[float]], intervals: dict[str, tuple[float, float]], title: str, label: str
 ) -> Figure:
-    """Draw a row of dots for each group, one dot a run, and an interval below it.
+    """Draw a row of dots for each group, one dot per run, the first group on top, and an interval below the dots.
 
     Args:
-        groups: values of the runs, by the name of the group; the first group stands on top.
-        intervals: lower and upper end of a bar below the dots, by the same names; NaN draws none.
-        title: the message of the figure.
+        groups: values of the runs, by the name of the group.
+        intervals: lower and upper end, by the same names; NaN draws none.
         label: of the axis of values.
     """
-    figure = Figure(figsize=(WIDTH, 0.9 + 0.8 * len(groups)), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = page(0.9 + 0.8 * len(groups))
     for row, (name, values) in enumerate(groups.items()):
         axes.plot(values, [row - 0.15] * len(values), "o", color=BLUE, alpha=0.6, markersize=8)
         low, high = intervals[name]
@@ -312,18 +285,16 @@ def strip_plot(
 def learning_curves(
     runs: pd.DataFrame, one: pd.DataFrame, metric: str, title: str, label: str, names: tuple[str, str]
 ) -> Figure:
-    """Draw one thin line a run over the epochs, and one thick line on top.
+    """Draw one thin line per run over the epochs, and one thick line on top.
 
     Args:
         runs: columns `run`, `epoch` and `metric`.
         one: the run to compare them with, columns `epoch` and `metric`.
         metric: the column to draw, shares from 0 to 1; they are drawn in per cent.
-        title: the message of the figure.
         label: of the upright axis.
         names: for the legend, of the runs and of the one.
     """
-    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = page(3.4)
     for number, (_, run) in enumerate(runs.groupby("run", sort=False)):
         axes.plot(run["epoch"], 100 * run[metric], color=BLUE, lw=1, alpha=0.6, label=names[0] if number == 0 else None)
     axes.plot(one["epoch"], 100 * one[metric], color=ORANGE, lw=2, marker="s", label=names[1])
@@ -338,34 +309,26 @@ def heatmap(means: pd.DataFrame, spreads: pd.DataFrame, title: str, label: str) 
     Args:
         means: rows and columns are the values of two settings, whose names are those of its two indexes.
         spreads: the standard deviations, in the same order; NaN writes none.
-        title: the message of the figure.
         label: of the colours.
     """
-    figure = Figure(figsize=(WIDTH, 1.4 + 0.7 * len(means)), layout="constrained")
-    axes = figure.subplots()
-    spread = spreads.map(lambda value: "" if np.isnan(value) else f"\n± {value:.2f}")
-    words = means.map(lambda value: f"{value:.2f}") + spread
-    colours = sns.light_palette("#7FB9DA", as_cmap=True)  # light enough for black words on every field
-    floor = max(means.min(axis=None), means.max(axis=None) - SPAN)
-    bar = {"label": label, "extend": "min" if floor > means.min(axis=None) else "neither"}
-    style = {"cmap": colours, "linewidths": 1, "annot_kws": {"color": "black"}}
-    sns.heatmap(means, vmin=floor, annot=words, fmt="", cbar_kws=bar, ax=axes, **style)
+    figure, axes = page(1.4 + 0.7 * len(means))
+    words = means.map("{:.2f}".format) + spreads.map(lambda value: "" if np.isnan(value) else f"\n± {value:.2f}")
+    lowest = max(means.min(axis=None), means.max(axis=None) - SPAN)
+    bar = {"label": label, "extend": "min" if lowest > means.min(axis=None) else "neither"}
+    style = {"cmap": sns.light_palette("#7FB9DA", as_cmap=True), "annot_kws": {"color": "black"}}  # black can be read
+    sns.heatmap(means, vmin=lowest, annot=words, fmt="", linewidths=1, cbar_kws=bar, ax=axes, **style)
     axes.set(title=title, xlabel=means.columns.name.replace("_", " "), ylabel=means.index.name.replace("_", " "))
     axes.tick_params(rotation=0)
     return figure
 
 
 def timeline(blocks: Sequence[tuple[str, float, float]], marked: str, title: str) -> Figure:
-    """Draw one row for each part of a step, and in it a block for each time that it was at work.
+    """Draw a row for each part of a step, and in it a block for each time it was at work; `marked` stands out.
 
-    Args:
-        blocks: part, begin and end in milliseconds.
-        marked: the part that gets the other colour.
-        title: the message of the figure.
+    Each of `blocks` is a part's name, its begin and its end in milliseconds.
     """
     parts = list(dict.fromkeys(part for part, _, _ in blocks))
-    figure = Figure(figsize=(WIDTH, 1.1 + 0.4 * len(parts)), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = page(1.1 + 0.4 * len(parts))
     begin = min((start for _, start, _ in blocks), default=0.0)
     for row, part in enumerate(parts):
         times = [(start - begin, end - start) for name, start, end in blocks if name == part]
@@ -376,25 +339,23 @@ def timeline(blocks: Sequence[tuple[str, float, float]], marked: str, title: str
     return figure
 
 
-def waterfall(seconds: dict[str, float], floor: float, title: str) -> Figure:
+def waterfall(seconds: dict[str, float], lower_bound: float, title: str) -> Figure:
     """Draw what is left of an epoch after each step, and what the step saved.
 
     Args:
-        seconds: an epoch, by the name of the way, each one step further than the way before.
-        floor: seconds that the arithmetic alone would take.
-        title: the message of the figure.
+        seconds: per epoch, by the name of the variant, each one step further than the variant before.
+        lower_bound: seconds per epoch that the arithmetic alone would take.
     """
-    figure = Figure(figsize=(WIDTH, 1.4 + 0.42 * len(seconds)), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = page(1.4 + 0.42 * len(seconds))
     values = list(seconds.values())
     saved = [0.0, *(max(before - after, 0.0) for before, after in pairwise(values))]
     axes.barh(range(len(values)), values, color=BLUE, label="what is left")
     axes.barh(range(len(values)), saved, left=values, color=ORANGE, label="what this step saves")
+    place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
     for row, value in enumerate(values):
-        place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
         axes.annotate(f"{value:.2f} s", (value, row), color="white", **place)
-    axes.axvline(floor, color="black", lw=2.5, ls="--", label=f"floor: {floor:.2f} s")
+    axes.axvline(lower_bound, color="black", lw=2.5, ls="--", label=f"lower bound: {lower_bound:.2f} s")
     axes.set_yticks(range(len(values)), seconds)
-    axes.set(title=title, xlabel="seconds an epoch", ylim=(len(values) - 0.4, -0.6), xlim=(0, 1.03 * max(values)))
+    axes.set(title=title, xlabel="seconds per epoch", ylim=(len(values) - 0.4, -0.6), xlim=(0, 1.03 * max(values)))
     axes.legend(loc="lower right")
     return figure

@@ -1,8 +1,8 @@
 """Recipes: everything that is decided before a training starts, under one name, so that recipes can be compared."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,24 +20,23 @@ def random_affine(images: Tensor, shift: float, rotation: float, scaling: float)
 
     Args:
         images: float32 (N, 1, S, S).
-        shift: pixels; each image moves by up to so many to the left or right, and up or down.
-        rotation: degrees; each turns by up to so many, either way.
-        scaling: share; each becomes larger or smaller by up to this share, 0.1 for ±10 %.
+        shift: pixels; each image moves by at most this many to the left or right, and up or down.
+        rotation: degrees; each image turns by at most this angle, either way.
+        scaling: share; each image grows or shrinks by at most this share, 0.1 for ±10 %.
 
     Returns:
         float32 (N, 1, S, S), the same images moved.
     """
-
-    def draw(limit: float) -> Tensor:
-        return limit * (2 * torch.rand(len(images), device=images.device) - 1)
-
-    return affine(images, right=draw(shift), down=draw(shift), degrees=draw(rotation), size=1 + draw(scaling))
+    right, down, degrees, growth = (
+        limit * (2 * torch.rand(len(images), device=images.device) - 1) for limit in (shift, shift, rotation, scaling)
+    )
+    return affine(images, right, down, degrees, 1 + growth)
 
 
 def affine(images: Tensor, right: Tensor, down: Tensor, degrees: Tensor, size: Tensor) -> Tensor:
     """Resize each image about its centre, turn it, then shift it: all images in one step.
 
-    Between pixels it interpolates; what comes in at an edge is a copy of the edge, paper in MNIST.
+    Values between pixels are interpolated. What comes in at an edge is a copy of the edge: paper, in MNIST.
 
     Args:
         images: float32 (N, 1, S, S).
@@ -55,7 +54,7 @@ def affine(images: Tensor, right: Tensor, down: Tensor, degrees: Tensor, size: T
     back = torch.stack([cos, sin, -sin, cos], dim=1).reshape(-1, 2, 2)  # (N, 2, 2)
     shift = torch.stack([right, down], dim=1) * 2 / images.shape[-1]  # (N, 2)
     theta = torch.cat([back, -back @ shift.unsqueeze(2)], dim=2)  # (N, 2, 3)
-    places = F.affine_grid(theta, images.shape, align_corners=False)  # (N, S, S, 2)
+    places = F.affine_grid(theta, list(images.shape), align_corners=False)  # (N, S, S, 2)
     return F.grid_sample(images, places, padding_mode="border", align_corners=False)
 
 
@@ -96,9 +95,8 @@ class Recipe:
 
     def changes(self, before: "Recipe") -> dict[str, tuple[object, object]]:
         """Return what differs from another recipe: by its name, the value there and the value here."""
-        names = [field.name for field in fields(self)]
-        both = {name: (getattr(before, name), getattr(self, name)) for name in names}
-        return {name: values for name, values in both.items() if values[0] != values[1]}
+        there, here = vars(before), vars(self)
+        return {name: (there[name], here[name]) for name in here if there[name] != here[name]}
 
 
 # Each step of the ladder changes one thing of the step before.
@@ -107,11 +105,11 @@ ONE_CYCLE = replace(COURSE, optimizer="adamw", learning_rate=0.004, weight_decay
 LESS_DROPOUT = replace(ONE_CYCLE, conv_dropout=0.0, fc_dropout=0.1)
 AUGMENTED = replace(LESS_DROPOUT, shift=1.5, rotation=7.0, scaling=0.07)
 BEST = replace(AUGMENTED, optimizer="sgd", learning_rate=0.05, weight_decay=0.0005)
-QUICK = {"channels_last": True, "bfloat16": True}
-# Its whole training is one epoch, too short to learn by heart. Chapter 7 takes it apart.
+# For networks with batch normalisation
+MOVED_MORE = replace(BEST, shift=2.0, rotation=10.0, scaling=0.1, channels_last=True, bfloat16=True)
+# The whole training is one epoch, too short to overfit. Chapter 7 takes it apart.
 SHORT = replace(BEST, fc_dropout=0.0, label_smoothing=0.1, shift=0.0, rotation=0.0, scaling=0.0)
-FAST = replace(SHORT, batch_size=160, learning_rate=0.15, warm_up=0.5, **QUICK)
-WIDE = {"shift": 2.0, "rotation": 10.0, "scaling": 0.1}
+FAST = replace(SHORT, batch_size=160, learning_rate=0.15, warm_up=0.5, channels_last=True, bfloat16=True)
 
 RECIPES = {
     "course": COURSE,
@@ -128,8 +126,8 @@ RECIPES = {
     "no_augmentation": replace(BEST, shift=0.0, rotation=0.0, scaling=0.0),
     "more_augmentation": replace(BEST, shift=3.0, rotation=15.0, scaling=0.15),
     # other networks
-    "small_network": replace(BEST, network="small", **WIDE, **QUICK),
-    "large_network": replace(BEST, network="large", fc_dropout=0.2, **WIDE, **QUICK),
+    "small_network": replace(MOVED_MORE, network="small"),
+    "large_network": replace(MOVED_MORE, network="large", fc_dropout=0.2),
     # for a single epoch
     "fast": FAST,
     "sharp_labels": replace(FAST, label_smoothing=0.0),
@@ -141,7 +139,7 @@ RECIPES = {
 def build(recipe: Recipe) -> nn.Module:
     """Return the recipe's network with fresh random weights, on the CPU."""
     if recipe.network == "course":
-        model = MNISTClassification(recipe.conv_dropout, recipe.fc_dropout)
+        model: nn.Module = MNISTClassification(recipe.conv_dropout, recipe.fc_dropout)
     else:
         model = BatchNormNet(recipe.network, recipe.fc_dropout)
     return model.to(memory_format=torch.channels_last) if recipe.channels_last else model
@@ -149,46 +147,44 @@ def build(recipe: Recipe) -> nn.Module:
 
 def make_optimizer(recipe: Recipe, model: nn.Module, fused: bool = False) -> Optimizer:
     """Return the optimizer that will change the model's parameters; `fused`, all of them in one operation."""
-    settings = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": fused or None}
+    rest: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": fused or None}
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, **settings)
-    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer](model.parameters(), **settings)
+        return torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, **rest)
+    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer](model.parameters(), **rest)
 
 
 def make_schedule(recipe: Recipe, optimizer: Optimizer, steps: int) -> OneCycleLR | None:
     """Return the schedule for a training of `steps` steps; None leaves the learning rate as it is."""
     if not recipe.one_cycle:
         return None
-    shape = {"pct_start": recipe.warm_up, "anneal_strategy": "linear", "cycle_momentum": False}
+    shape: dict[str, Any] = {"pct_start": recipe.warm_up, "anneal_strategy": "linear", "cycle_momentum": False}
     return OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, **shape)
 
 
 def make_loss(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the loss of log-probabilities (N, 10) and labels (N,), the mean over a batch.
 
-    With label smoothing the label is taken as not quite sure: a part of its certainty goes to all classes alike.
+    With label smoothing the label is taken as not quite sure: a share of its certainty goes to all classes alike.
     """
+    share = recipe.label_smoothing
 
     def smoothed(log_probs: Tensor, labels: Tensor) -> Tensor:
-        share = recipe.label_smoothing
         return (1 - share) * F.nll_loss(log_probs, labels) - share * log_probs.mean()
 
-    return smoothed if recipe.label_smoothing else F.nll_loss
+    return smoothed if share else F.nll_loss
 
 
 def train_batches(recipe: Recipe, prepared: data.DataSplits, seed: int) -> DataLoader:
     """Return the training images in batches, in random order, augmented where the recipe says so."""
-    augment = None
-    if recipe.shift or recipe.rotation or recipe.scaling:
-        limits = {"shift": recipe.shift, "rotation": recipe.rotation, "scaling": recipe.scaling}
-        augment = partial(random_affine, **limits)
+    limits = (recipe.shift, recipe.rotation, recipe.scaling)
+    augment = (lambda images: random_affine(images, *limits)) if any(limits) else None
     return data.make_batches(prepared.train, recipe.batch_size, shuffle=True, seed=seed, augment=augment)
 
 
 def train(
-    recipe: Recipe, prepared: data.DataSplits, epochs: int, seed: int, **options: object
+    recipe: Recipe, prepared: data.DataSplits, epochs: int, seed: int, **options: Any
 ) -> tuple[nn.Module, list[dict]]:
-    """Train a new network by a recipe.
+    """Train a new network by a recipe; return it with the history of `training.fit`.
 
     Args:
         recipe: how.
@@ -196,16 +192,12 @@ def train(
         epochs: passes over the training set.
         seed: of weights, order, dropout and augmentation.
         options: for `training.fit`, such as `checkpoint`.
-
-    Returns:
-        The network, and the history that `fit` returns.
     """
     torch.manual_seed(seed)
     model = build(recipe).to(prepared.train.tensors[0].device)
     optimizer = make_optimizer(recipe, model)
     batches = train_batches(recipe, prepared, seed)
-    schedule = make_schedule(recipe, optimizer, epochs * len(batches))
-    val_batches = data.make_batches(prepared.val, 1000)
-    how = {"scheduler": schedule, "each_step": True, "bfloat16": recipe.bfloat16, "loss_function": make_loss(recipe)}
-    history = training.fit(model, batches, val_batches, optimizer, epochs, **how, **options)
+    options |= {"scheduler": make_schedule(recipe, optimizer, epochs * len(batches)), "each_step": True}
+    options |= {"bfloat16": recipe.bfloat16, "loss_function": make_loss(recipe)}
+    history = training.fit(model, batches, data.make_batches(prepared.val, 1000), optimizer, epochs, **options)
     return model, history

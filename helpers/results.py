@@ -1,7 +1,6 @@
-"""What a chapter leaves behind: one JSON file a chapter in the run's folder."""
+"""What a chapter leaves behind: one JSON file per chapter in the run's folder."""
 
 import json
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import settings
+from helpers.checkpoint import atomic_save
 
 PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy", "matplotlib", "seaborn", "papermill")
 
@@ -19,11 +19,8 @@ def versions() -> dict[str, str]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: to a temporary file first, which then takes the name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    """Write a text file whole or not at all (see `atomic_save`)."""
+    atomic_save(text.encode("utf-8"), path)
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -58,8 +55,8 @@ def load_sweep(name: str, table: str = "results") -> pd.DataFrame:
     """Read a table of a recorded sweep from `results/sweeps/NAME`.
 
     Args:
-        name: of the folder, `seed_protocol`, say; `course/recording.py` tells what each holds.
-        table: `results`, one row a run; `history`, one row an epoch of each run; `summary`, means over the seeds.
+        name: of the folder, such as `seed_protocol`; `course/maintain/record.py` says what each holds.
+        table: `results`, one row per run; `history`, one row per run and epoch; `summary`, means over the seeds.
     """
     return pd.read_csv(
         settings.ROOT / "results" / "sweeps" / name / f"{table}.csv", keep_default_na=False, na_values=[""]
@@ -67,7 +64,7 @@ def load_sweep(name: str, table: str = "results") -> pd.DataFrame:
 
 
 def find_run(run_dir: str | Path, dataset: str) -> Path:
-    """Return a folder with `weights.pt` and `03_training.json` for `dataset`.
+    """Return a folder with `weights.safetensors` and `03_training.json` for `dataset`.
 
     Args:
         run_dir: looked at first; a relative one starts at the course's root.
@@ -81,7 +78,8 @@ def find_run(run_dir: str | Path, dataset: str) -> Path:
     """
     reference = settings.ROOT / "results" / "reference" / dataset
     for folder in (settings.from_root(run_dir), reference):
-        complete = all((folder / name).is_file() for name in ("weights.pt", "03_training.json"))  # or stopped half-way
+        files = ("weights.safetensors", "03_training.json")  # a run that was stopped half-way lacks one
+        complete = all((folder / name).is_file() for name in files)
         if complete and load_record(folder, "03_training")["dataset"] == dataset:
             return folder
     raise ValueError(

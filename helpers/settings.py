@@ -1,6 +1,5 @@
-"""Settings: what a parameter may be, and where files are, whatever folder a chapter was started from."""
+"""Settings: where files are, whatever folder a chapter was started from, and what a parameter may be."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,9 @@ def shown(path: str | Path) -> str:
 
 DATASETS = ("auto", "mnist", "fashion", "kmnist", "qmnist", "digits")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-LADDER = ("course", "one_cycle", "less_dropout", "augmented", "best")  # in `helpers.recipes`, from the first step up
-BESIDES = (  # the best recipe with one thing changed
+# The recipes of `helpers.recipes`.
+LADDER = ("course", "one_cycle", "less_dropout", "augmented", "best")  # each step adds to the one before
+ABLATIONS = (  # the best recipe with one thing changed
     "constant_rate",
     "longer_steps",
     "larger_batches",
@@ -32,7 +32,7 @@ BESIDES = (  # the best recipe with one thing changed
     "more_augmentation",
 )
 ONE_EPOCH = ("fast", "sharp_labels", "short_warm_up", "twice_the_batch")  # for a single epoch
-RECIPES = (*LADDER, *BESIDES, "small_network", "large_network", *ONE_EPOCH)
+RECIPES = (*LADDER, *ABLATIONS, "small_network", "large_network", *ONE_EPOCH)
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,14 @@ class Rule:
     accepts: Callable[[object], bool]
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)  # Python counts True as 1; a learner doesn't
+def _is_whole(value: object, minimum: int, maximum: int) -> bool:
+    # Python counts True as 1; a learner doesn't.
+    return isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum
 
 
-def _whole_number(minimum: int) -> Rule:
-    return Rule(f"a whole number of at least {minimum}", int, lambda value: _is_integer(value) and value >= minimum)
+def _whole_number(minimum: int, maximum: int) -> Rule:
+    allowed = f"a whole number from {minimum} to {maximum}"
+    return Rule(allowed, int, lambda value: _is_whole(value, minimum, maximum))
 
 
 def _one_of(choices: tuple[str, ...]) -> Rule:
@@ -72,34 +74,35 @@ def _bool(text: str) -> bool:
     return text.lower() == "true"
 
 
+_FOLDER = Rule("a folder's name", str, lambda value: isinstance(value, str) and value.strip() != "")
 _TRUE_OR_FALSE = Rule("True or False", _bool, lambda value: isinstance(value, bool))
-_PATH = Rule("a folder's name", str, lambda value: isinstance(value, str) and value.strip() != "")
 
+# The upper bounds are far above anything useful, and low enough that nothing overflows. NumPy takes seeds of 32 bits.
 RULES: dict[str, Rule] = {
     "dataset": _one_of(DATASETS),
-    "data_dir": _PATH,
-    "run_dir": _PATH,
-    "images_dir": _PATH,
+    "data_dir": _FOLDER,
+    "run_dir": _FOLDER,
     "device": _one_of(DEVICES),
     "recipe": _one_of(RECIPES),
-    "seed": _whole_number(0),
-    "seeds": _whole_number(2),
-    "epochs": _whole_number(1),
-    "short_epochs": _whole_number(1),
-    "batch_size": _whole_number(1),
-    "timed_images": _whole_number(1),
-    "turns": _whole_number(1),
+    "seed": _whole_number(0, 2**32 - 1),
+    "seeds": _whole_number(2, 100),
+    "sweep_seeds": _whole_number(1, 100),
+    "epochs": _whole_number(1, 10_000),
+    "short_epochs": _whole_number(1, 10_000),
+    "batch_size": _whole_number(1, 1_000_000),
+    "timed_images": _whole_number(1, 1_000_000),
+    "turns": _whole_number(1, 1_000),
     "resume": _TRUE_OR_FALSE,
     "open_test_set": _TRUE_OR_FALSE,
     "val_size": Rule(
-        "a whole number of at least 1, or None for one image in six",
+        "a whole number from 1 to 1000000, or None for one image in six",
         _none_or_int,
-        lambda value: value is None or (_is_integer(value) and value >= 1),
+        lambda value: value is None or _is_whole(value, 1, 1_000_000),
     ),
     "learning_rate": Rule(
-        "a number above 0",
+        "a number above 0, at most 100",
         float,
-        lambda value: (_is_integer(value) or isinstance(value, float)) and math.isfinite(value) and value > 0,
+        lambda value: _is_whole(value, 1, 100) or (isinstance(value, float) and 0 < value <= 100),
     ),
 }
 

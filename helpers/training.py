@@ -21,9 +21,7 @@ from helpers.checkpoint import (
     TrainingError,
     TrainingState,
     TrainingStopped,
-    broken_loss,
-    full_memory,
-    how_to_continue,
+    batch_size,
     load_checkpoint,
     make_ready,
     save_checkpoint,
@@ -31,7 +29,7 @@ from helpers.checkpoint import (
 )
 
 NUM_CLASSES = 10
-LOOK_AT_EACH_STEP = ("cpu",)  # devices; an accelerator would have to be waited for, so there once an epoch is enough
+CHECK_EACH_STEP = ("cpu",)  # an accelerator would have to be waited for; there the loss is checked once per epoch
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -47,20 +45,20 @@ def choose_device(name: str = "auto") -> torch.device:
     found = torch.accelerator.current_accelerator(check_available=True)
     if name == "cpu" or (name == "auto" and found is None):
         return torch.device("cpu")
-    if name != "auto" and (found is None or found.type != name):
+    if found is None or name not in ("auto", found.type):
         available = "cpu" if found is None else f"cpu or {found.type}"
         raise ValueError(f"device: '{name}' is not available on this machine; give {available}, or auto")
     return found
 
 
 def is_interactive() -> bool:
-    """Tell whether somebody looks on: JupyterLab, VS Code, Colab or a terminal. A batch run has no use for a bar."""
+    """Tell whether somebody is watching: in JupyterLab, VS Code, Colab or a terminal. A batch run needs no bar."""
     watched_kernel = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
     return watched_kernel or sys.stderr.isatty()
 
 
 def progress_bar(batches: DataLoader, description: str) -> tqdm:
-    """Wrap `batches` in a bar that vanishes at the end; silent where nobody looks on."""
+    """Wrap `batches` in a bar that vanishes at the end; silent where nobody is watching."""
     return tqdm(batches, desc=description, leave=False, disable=not is_interactive())
 
 
@@ -79,19 +77,20 @@ def train_epoch(
         model: changed in place; images (N, 1, 28, 28) to log-probabilities (N, 10).
         batches: yields images and labels on the model's device.
         optimizer: holds the model's parameters.
-        description: stands beside the bar.
+        description: shown beside the bar, and named in an error.
         scheduler: changes the learning rate after each step.
         bfloat16: compute the layers in 16 bits, where PyTorch holds that to be safe; weights stay float32.
         loss_function: of log-probabilities (N, 10) and labels (N,), the mean over a batch.
 
     Returns:
-        Mean loss over the images, each taken at the moment the network met it (dropout on).
+        Mean loss over the images, each measured in training mode just before the step it contributes to.
 
     Raises:
         TrainingError: the loss is no longer a finite number; the message names the first such step.
     """
     model.train()
-    loss_sum, count, losses = 0.0, 0, []
+    loss_sum: Tensor | float = 0.0
+    count, losses = 0, []
     with progress_bar(batches, description) as bar:  # closed also when training is interrupted
         for step, (images, labels) in enumerate(bar, start=1):
             optimizer.zero_grad()
@@ -101,10 +100,10 @@ def train_epoch(
             losses.append(loss.detach())
             loss_sum += losses[-1] * len(labels)  # stays a tensor: .item() would make the device wait at every step
             count += len(labels)
-            look = loss.device.type in LOOK_AT_EACH_STEP or step == len(batches)
-            if look and not math.isfinite(loss_sum):  # one bad loss has spoilt the sum; which one was it?
+            check = loss.device.type in CHECK_EACH_STEP or step == len(batches)
+            if check and not math.isfinite(loss_sum):  # one bad loss has spoilt the sum; which one was it?
                 bad = next((number for number, loss in enumerate(losses, start=1) if not math.isfinite(loss)), step)
-                raise broken_loss(f"{description}, step {bad}: the loss", losses[bad - 1], optimizer)
+                raise loss_not_finite(f"{description}, step {bad}: the loss", losses[bad - 1], optimizer)
             loss.backward()
             optimizer.step()
             if scheduler is not None:
@@ -158,69 +157,65 @@ def fit(
     """Train for `epochs` passes over the training images, and validate after each.
 
     Ctrl-C and a notebook's stop button drop the epoch that is running: model, optimizer and random numbers go back to
-    the end of the last one. Then `fit` raises, or the cells that follow would go on with a network half trained.
+    the end of the last one. Then `fit` raises, since the cells that follow would go on with a half-trained network.
 
     Args:
-        model: changed in place.
+        model: changed in place; in evaluation mode afterwards.
         train_batches, val_batches: yield images and labels on the model's device.
         optimizer: holds the model's parameters.
         epochs: at least 1.
-        scheduler: changes the learning rate after each epoch; one whose `step()` needs no arguments.
-        each_step: let it change the learning rate after each step instead, as a one-cycle schedule should.
-        bfloat16, loss_function: as for `train_epoch`; validation is in 32 bits, and its loss that of `score`.
+        scheduler: changes the learning rate after each epoch; its `step()` takes no arguments.
+        each_step: call the scheduler after each batch instead, as one-cycle schedules need.
+        bfloat16, loss_function: as for `train_epoch`; validation is in float32, and its loss that of `score`.
         checkpoint: file to write after each epoch; a relative path starts at the course's root.
-        resume: continue from `checkpoint`, to the very weights of a run without a break; begin where there is none.
-        config: what the checkpoint should also remember, such as `dataset` and `seed`; whoever resumes must give
-            the same (see `checkpoint.IGNORED_SETTINGS` for what may change, such as `epochs`).
+        resume: continue from `checkpoint`, to the same weights, bit for bit, as a run without a break; start from the
+            beginning if there is none.
+        config: settings that the checkpoint should remember, such as `dataset` and `seed`; a resumed run must have
+            the same, except for those in `checkpoint.IGNORED_SETTINGS`, such as `epochs`.
 
     Returns:
-        The history, one entry an epoch: `epoch` (from 1), `train_loss`, `val_loss`, `val_f1`, `val_accuracy`,
+        The history, one entry per epoch: `epoch` (from 1), `train_loss`, `val_loss`, `val_f1`, `val_accuracy`,
         `seconds` (training and validation together).
 
     Raises:
-        ValueError: `epochs` is not a whole number of at least 1, or the checkpoint can't be used or isn't this run's.
-        TrainingError: the loss is NaN or infinite, or the memory is full; the model is back at its last good epoch.
-        TrainingStopped: (a KeyboardInterrupt) somebody stopped it; the message says how to continue.
-        OSError: the checkpoint can't be written.
+        ValueError: `epochs` breaks its rule, or the checkpoint can't be used or isn't this run's.
+        TrainingError: the loss is NaN or infinite, the memory is full, or the checkpoint can't be written; the model is
+            as after its last finished epoch, and the error's `history` ends there.
+        TrainingStopped: (a KeyboardInterrupt) somebody stopped it; has `history` too, and says how to continue.
     """
     settings.check(epochs=epochs)
     if resume and checkpoint is None:
         raise ValueError("resume: needs a checkpoint; give checkpoint='runs/latest/checkpoint.pt', say")
     run = TrainingState(model, optimizer, scheduler, train_batches, val_batches)
-    path = identity = None
+    path, identity = None, {}
     if checkpoint is not None:
         path, identity = settings.from_root(checkpoint), run.identity(config)
         make_ready(path)
     state = run.state(history=[])  # where to go back to; replaced after each epoch
-    if resume and path.exists():
-        state = load_checkpoint(path, identity)
-        done = len(state["history"])
+    if resume and path is not None and path.exists():
+        state = load_checkpoint(path, identity, model)
+        done, file = len(state["history"]), settings.shown(path)
         if done > epochs:
-            raise ValueError(
-                f"epochs: got {epochs}, but {settings.shown(path)} has {done} behind it; give {done} or more"
-            )
+            raise ValueError(f"epochs: got {epochs}, but {file} already has {done}; give {done} or more")
         run.restore(state)
-        print(f"{settings.shown(path)}: {done} of {epochs} epochs are done")
+        print(f"{file}: {done} of {epochs} epochs are done")
     try:
         for epoch in range(len(state["history"]) + 1, epochs + 1):
-            start = time.perf_counter()
-            of_steps = scheduler if each_step else None
-            name = f"epoch {epoch}/{epochs}"
-            train_loss = train_epoch(model, train_batches, optimizer, name, of_steps, bfloat16, loss_function)
-            val = score(*predict(model, val_batches))
-            if not math.isfinite(val["loss"]):
-                raise broken_loss(f"epoch {epoch}/{epochs}: the validation loss", val["loss"], optimizer)
-            if scheduler is not None and not each_step:
-                scheduler.step()
-            entry = {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                "val_loss": val["loss"],
-                "val_f1": val["f1"],
-                "val_accuracy": val["accuracy"],
-                "seconds": time.perf_counter() - start,
-            }
-            state = run.state([*state["history"], entry])
+            start, name = time.perf_counter(), f"epoch {epoch}/{epochs}"
+            each_batch = scheduler if each_step else None
+            try:
+                train_loss = train_epoch(model, train_batches, optimizer, name, each_batch, bfloat16, loss_function)
+                val = score(*predict(model, val_batches))
+                if not math.isfinite(val["loss"]):
+                    raise loss_not_finite(f"{name}: the validation loss", val["loss"], optimizer)
+                if scheduler is not None and not each_step:
+                    scheduler.step()
+                scores = {"train_loss": train_loss} | {f"val_{key}": val[key] for key in ("loss", "f1", "accuracy")}
+                entry = {"epoch": epoch, **scores, "seconds": time.perf_counter() - start}
+                state = run.state([*state["history"], entry])
+            except RuntimeError as error:
+                run.restore(state)
+                raise explain(error, run, state["history"]) from None
             if path is not None:
                 save_checkpoint(path, identity, state)
             print(describe(entry, epochs))
@@ -228,14 +223,7 @@ def fit(
         run.restore(state)
         if path is not None and state["history"]:
             save_checkpoint(path, identity, state)  # the key may have been pressed in the middle of saving
-        raise TrainingStopped(how_to_continue(state, epochs, path), state["history"]) from None
-    except RuntimeError as error:
-        run.restore(state)
-        if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # Apple's is a RuntimeError
-            error = full_memory(run)
-        if not isinstance(error, TrainingError):
-            raise
-        raise TrainingError(f"{error}; {where_it_is(state)}") from None
+        raise TrainingStopped(how_to_continue(state["history"], epochs, path), state["history"]) from None
     return state["history"]
 
 
@@ -245,3 +233,34 @@ def describe(entry: dict, epochs: int) -> str:
         f"epoch {entry['epoch']:2d}/{epochs}   train loss {entry['train_loss']:.4f}   val loss {entry['val_loss']:.4f}"
         f"   val F1 {entry['val_f1']:.4f}   val accuracy {entry['val_accuracy']:.4f}   {entry['seconds']:4.1f} s"
     )
+
+
+def loss_not_finite(what: str, loss: Tensor | float, optimizer: Optimizer) -> TrainingError:
+    """Return the error for a loss that is NaN or infinite."""
+    rate = float(optimizer.param_groups[0]["lr"])
+    advice = f"try {rate / 10:g}, or look for NaN in the images"
+    return TrainingError(f"{what} is {float(loss)} at a learning rate of {rate:g}; {advice}")
+
+
+def explain(error: RuntimeError, run: TrainingState, history: list[dict]) -> RuntimeError:
+    """Return the error with what a learner can do about it; one that isn't known stays as it is."""
+    if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):  # Apple's is a plain RuntimeError
+        size, val_size = batch_size(run.train_batches), batch_size(run.val_batches)
+        advice = "set a smaller batch_size" + ("" if run.device.type == "cpu" else ", or device='cpu'")
+        batches = f"batches of {size} images ({val_size} in validation)"
+        error = TrainingError(f"{run.device.type} is out of memory with {batches}; {advice}")
+    return TrainingError(str(error), history) if isinstance(error, TrainingError) else error
+
+
+def how_to_continue(history: list[dict], epochs: int, path: Path | None) -> str:
+    """Return the line that follows an interruption."""
+    done = len(history)
+    if done == epochs:
+        return f"Stopped after epoch {done}/{epochs}, the last one; there is nothing left to do."
+    if not history:
+        advice = "call fit again to begin anew"
+    elif path is None:
+        advice = f"to continue, call fit with the same objects and epochs={epochs - done}"
+    else:
+        advice = f"to continue from {settings.shown(path)}, call fit again with resume=True"
+    return f"Stopped in epoch {done + 1}/{epochs}; {where_it_is(history)}; {advice}."

@@ -10,7 +10,8 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from course.apart import Job, code_of, run_in_subprocess
+from course.chapters import code_of
+from course.executors import run_in_subprocess
 from helpers import data, settings
 
 PAGE = settings.ROOT / "docs" / "sweeps.md"
@@ -26,12 +27,14 @@ WAYS = {  # workers, threads a worker
 def seconds(workers: int, threads: int) -> float:
     """Return how long these runs of chapter 3 take, one epoch on MNIST each."""
     chapters = ("notebooks/03_training.ipynb",)
-    values = {"dataset": "mnist", "epochs": 1}
-    jobs = [Job(chapters, values | {"seed": seed}, "comparison", code_of(chapters), threads) for seed in range(RUNS)]
+    values, code = {"dataset": "mnist", "epochs": 1}, code_of(chapters)
     start = time.perf_counter()
     with ThreadPoolExecutor(workers) as executor:
-        outcomes = list(executor.map(run_in_subprocess, jobs))
-    assert not any(outcome.error for outcome in outcomes), outcomes
+        futures = [
+            executor.submit(run_in_subprocess, chapters, values | {"seed": seed}, "comparison", code, threads)
+            for seed in range(RUNS)
+        ]
+    assert not any(future.result().error for future in futures), [future.result().error for future in futures]
     return time.perf_counter() - start
 
 

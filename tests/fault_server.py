@@ -28,6 +28,7 @@ import numpy as np
 from helpers.download import FAMILY
 
 LONGEST = 20.0  # seconds; the comparison with torchvision sets more
+DRIP = 1.0  # seconds from one byte to the next
 
 
 @dataclass(frozen=True)
@@ -174,10 +175,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.closing.wait(LONGEST)
 
     def drip(self, content: bytes) -> None:
-        """Send one byte a second, until it has been long enough."""
-        for position in range(int(min(LONGEST, len(content)))):
+        """Send one byte every `DRIP` seconds, until it has been long enough."""
+        for position in range(min(int(LONGEST / DRIP), len(content))):
             self.wfile.write(content[position : position + 1])
-            if self.server.closing.wait(1.0):
+            if self.server.closing.wait(DRIP):
                 return
 
 
@@ -197,6 +198,13 @@ def _silence(handler: _Handler, content: bytes) -> None:
 def _drip(handler: _Handler, content: bytes) -> None:
     handler.begin(len(content))
     handler.drip(content)
+
+
+def _slow_down(handler: _Handler, content: bytes) -> None:
+    handler.begin(len(content))
+    half = len(content) // 2
+    handler.wfile.write(content[:half])
+    handler.drip(content[half:])
 
 
 def _drip_header(handler: _Handler, content: bytes) -> None:
@@ -275,6 +283,7 @@ FAULTS: dict[str, Callable[[_Handler, bytes], None]] = {
     "503": _status(503),
     "silence": _silence,
     "drip": _drip,
+    "drip in mid-file": _slow_down,
     "drip in the header": _drip_header,
     "reset": _reset,
     "cut off": _cut_off,

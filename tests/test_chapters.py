@@ -15,6 +15,7 @@ import nbformat
 import papermill
 import pytest
 from conftest import HAS_MNIST
+from solutions import filled_copy
 
 from course import chapters
 from course.exercises import CHECKS
@@ -30,6 +31,7 @@ def validate(notebook: Path) -> subprocess.CompletedProcess:
     (notebook.parent / "pytest.ini").write_text("[pytest]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "JPY_"))}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini"]
+    command += ["-p", "no:randomly"]  # it would shuffle the cells
     return subprocess.run(
         [*command, "--nbval-lax", "--nbval-current-env", notebook.name],
         cwd=notebook.parent,
@@ -41,10 +43,11 @@ def validate(notebook: Path) -> subprocess.CompletedProcess:
 
 def copy(chapter: Path, folder: Path, **values: object) -> Path:
     """Write a copy of `chapter`, its outputs kept, with its solutions filled in and the `values` it knows injected."""
-    values = {"dataset": "digits", "data_dir": str(settings.ROOT / "data"), "epochs": 2, "seeds": 2} | values
+    small = {"dataset": "digits", "epochs": 2, "seeds": 2, "sweep_seeds": 1}
+    values = small | {"data_dir": str(settings.ROOT / "data")} | values
     known = chapters.parameter_names(chapter)
     target = folder / chapter.name
-    filled = copies.filled_copy(nbformat.read(chapter, as_version=4))
+    filled = filled_copy(nbformat.read(chapter, as_version=4))
     for cell in filled.cells:
         if "check" in copies.tags_of(cell):
             cell.metadata.tags = ["check"]  # committed is what the stub gets; here is the solution
@@ -75,7 +78,7 @@ def test_every_cell_runs_checked_cells_print_what_is_committed_and_every_solutio
     chapter: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(folder / "progress.json"))
-    notebook = copy(chapter, folder, run_dir=str(folder / "run"), images_dir=str(folder / "images"))
+    notebook = copy(chapter, folder, run_dir=str(folder / "run"))
     checked = [cell for cell in code_cells(notebook) if CHECKED in cell.metadata.get("tags", [])]
     assert checked, "no cell would be compared"
     assert all(cell.outputs for cell in checked), "a checked cell without output compares nothing"
@@ -91,8 +94,8 @@ def test_every_cell_runs_checked_cells_print_what_is_committed_and_every_solutio
 def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "progress.json"))
     (chapter,) = chapters.select_chapters(["04"])
-    folders = {"run_dir": str(tmp_path / "empty"), "images_dir": str(tmp_path / "images")}
-    notebook = copy(chapter, tmp_path, dataset="mnist" if HAS_MNIST else "digits", **folders)
+    dataset = "mnist" if HAS_MNIST else "digits"
+    notebook = copy(chapter, tmp_path, dataset=dataset, run_dir=str(tmp_path / "empty"))
     done = validate(notebook)
     assert done.returncode == 0, done.stdout[-5000:]
     record = json.loads((tmp_path / "empty" / "04_evaluation.json").read_text(encoding="utf-8"))

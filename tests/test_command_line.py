@@ -14,6 +14,7 @@ import torch
 from course import chapters, executors, sweep
 from course.__main__ import main
 from course.maintain import refresh
+from helpers import settings
 
 
 @dataclass
@@ -62,7 +63,6 @@ BAD_RUNS = {
     "not in this chapter": (["01", "-p", "epochs", "3"], ["unknown parameter 'epochs' in 01_data"]),
     "given twice": (["-p", "epochs", "3", "-p", "epochs", "4"], ["'epochs' is given twice"]),
     "run_dir": (["-p", "run_dir", "elsewhere"], ["run_dir: got 'elsewhere'", "--out"]),
-    "images_dir": (["-p", "images_dir", "elsewhere"], ["images_dir: got 'elsewhere'", "--out"]),
     "no value": (["-p", "epochs"], ["-p", "expected 2 arguments"]),
     "unknown option": (["--epochs", "3"], ["unrecognized arguments: --epochs"]),
     "val_size of all": (["-p", "dataset", "digits", "-p", "val_size", "1500"], ["val_size: got 1500; give 1 to 1499"]),
@@ -129,7 +129,7 @@ def test_an_out_that_is_write_protected_is_refused(call: Callable[..., Answer], 
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr("course.execution.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("course.run.tempfile.TemporaryFile", refuse)
     answer = call("run", "01", "-p", "dataset", "digits", "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 
@@ -201,7 +201,6 @@ BAD_SWEEPS = {
     "fixed seed and seeds": ([*DIGITS, "-p", "seed", "1", "--seeds", "2"], ["'seed' is given twice"]),
     "seed in the grid and seeds": ([*DIGITS, "--grid", "seed=1,2", "--seeds", "2"], ["seed: stands in the grid and"]),
     "run_dir in the grid": (["03", "--grid", "run_dir=a,b"], ["run_dir: got 'a'", "--out"]),
-    "images_dir": (["04", "-p", "images_dir", "a"], ["images_dir: got 'a'", "--out"]),
     "no seeds": ([*DIGITS, "--seeds", "0"], ["seeds: got 0"]),
     "seeds no number": ([*DIGITS, "--seeds", "two"], ["--seeds", "'two'"]),
     "no workers": ([*DIGITS, "--workers", "0"], ["workers: got 0; give a whole number of at least 1"]),
@@ -220,7 +219,7 @@ def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a run began")
 
     monkeypatch.setattr(executors, "PATIENCE", 1)
-    monkeypatch.setattr(sweep, "Job", hand_in)
+    monkeypatch.setattr(sweep, "run_in_subprocess", hand_in)
 
 
 @pytest.mark.parametrize("row", BAD_SWEEPS)
@@ -269,7 +268,7 @@ def test_a_sweep_to_a_write_protected_out_is_refused(
     def refuse(dir: Path) -> None:
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr("course.sweep.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("course.run.tempfile.TemporaryFile", refuse)
     answer = call("sweep", *DIGITS, "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 
@@ -371,8 +370,18 @@ def test_a_failing_chapter_stops_the_run_and_is_named(failing_course: Path, call
     assert f"cell {failed.execution_count} failed" in last
 
 
-def test_the_chapter_before_the_broken_one_runs_alone(failing_course: Path, call: Callable[..., Answer]) -> None:
-    answer = call("run", "1", "-p", "dataset", "digits", "--out", failing_course)
+def test_a_run_has_a_folder_of_its_own_beside_that_of_the_notebooks(
+    failing_course: Path, call: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In runs/latest a learner's notebooks keep weights and records, which a rerun on other data must not replace."""
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    record = tmp_path / "runs" / "latest" / "01_fine.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("a learner's")
+    answer = call("run", "1", "-p", "dataset", "digits")
     assert answer.status == 0
-    assert sorted(path.name for path in failing_course.iterdir()) == ["01_fine.ipynb", "01_fine.json", "results.json"]
+    kept = sorted(path.name for path in (tmp_path / "runs" / "run").iterdir())
+    assert kept == ["01_fine.ipynb", "01_fine.json", "results.json"]
+    assert [path.name for path in record.parent.iterdir()] == ["01_fine.json"]
+    assert record.read_text() == "a learner's"
     assert not any("WARNING" in line for line in answer.err)

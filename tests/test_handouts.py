@@ -3,8 +3,12 @@
 import ast
 import itertools
 import json
-import os
 import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -12,17 +16,22 @@ import papermill
 import pytest
 from accessibility import violations
 from bs4 import BeautifulSoup
+from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from pypdf import PdfReader
+from solutions import filled_copy
 
-from course import chapters, exercises, handouts
+from course import chapters, exercises
 from course.__main__ import main
-from course.handouts import copies, pages, printing
+from course.handouts import copies, folder, pages, printing
+from course.handouts.build import build
+from helpers import settings
 
 CHAPTERS = chapters.all_chapters()
 BROWSER = printing.find_browser()
 needs_browser = pytest.mark.skipif(not BROWSER, reason="neither Chromium nor Chrome is on this machine to print with")
+for_each_kind = pytest.mark.parametrize("kind", ["student", "instructor"])
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.stem)
@@ -37,10 +46,34 @@ def source(chapter: Path) -> NotebookNode:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All handouts, built once, with PDFs where there is a browser."""
+    """All handouts but the PDFs, built once."""
     out = tmp_path_factory.mktemp("handouts")
-    handouts.build(CHAPTERS, out, "A4" if BROWSER else None)
+    build(CHAPTERS, out)
     return out
+
+
+@pytest.fixture(scope="module")
+def printed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The PDFs of all pages, printed once."""
+    out = tmp_path_factory.mktemp("printed")
+    for page in built.rglob("*.html"):
+        target = out / page.relative_to(built).with_suffix(".pdf")
+        target.parent.mkdir(exist_ok=True)
+        printing.print_to_pdf(page.read_text(encoding="utf-8"), target, BROWSER)
+    return out
+
+
+@cache
+def soup_of(page: Path) -> BeautifulSoup:
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+def text_of(pdf: Path) -> str:
+    return "".join(sheet.extract_text() for sheet in PdfReader(pdf).pages)
+
+
+def is_hidden(cell: NotebookNode) -> bool:
+    return bool(copies.HIDDEN_FROM_STUDENTS & copies.tags_of(cell))
 
 
 def tagged(notebook: NotebookNode, tag: str, kind: str = "code") -> list[NotebookNode]:
@@ -60,10 +93,14 @@ def bare(text: str) -> str:
     return re.sub(r"[\s`*_\\]+", "", text)
 
 
+def public_text(source: NotebookNode) -> str:
+    return bare("\n".join(cell.source for cell in source.cells if not is_hidden(cell)))
+
+
 def secret_lines(source: NotebookNode) -> list[str]:
     """Return the lines of solutions and teacher's notes that stand nowhere else in the chapter."""
-    hidden = [cell.source for cell in source.cells if copies.HIDDEN_FROM_STUDENTS & copies.tags_of(cell)]
-    public = bare("\n".join(c.source for c in source.cells if not copies.HIDDEN_FROM_STUDENTS & copies.tags_of(c)))
+    public = public_text(source)
+    hidden = [cell.source for cell in source.cells if is_hidden(cell)]
     lines = [re.sub(r"<[^>]+>", "", line) for text in hidden for line in text.splitlines()]
     return [line for line in lines if len(bare(line)) >= 8 and bare(line) not in public]
 
@@ -82,41 +119,70 @@ def sentences(line: str) -> list[str]:
     return [part for part in re.split(r"(?<=[.:?!])\s+", line) if len(bare(part)) >= 20] or [line]
 
 
-def test_no_line_of_a_solution_is_in_a_students_files(chapter: Path, source: NotebookNode, built: Path) -> None:
+def leaks(source: NotebookNode, text: str) -> list[str]:
+    """Return the sentences of solutions and teacher's notes that are in `text`."""
     secrets = [part for line in secret_lines(source) for part in sentences(line)]
     assert len(secrets) > 20
-    public = bare("\n".join(c.source for c in source.cells if not copies.HIDDEN_FROM_STUDENTS & copies.tags_of(c)))
+    text, public = bare(text), public_text(source)
+    return [line for line in secrets if bare(line) in text and bare(line) not in public]
+
+
+def test_no_line_of_a_solution_is_in_a_students_files(chapter: Path, source: NotebookNode, built: Path) -> None:
     notebook = json.loads((built / "student" / chapter.name).read_text(encoding="utf-8"))
-    page = (built / "student" / chapter.stem).with_suffix(".html").read_text(encoding="utf-8")
-    page = re.sub(r"data:image/png;base64,[\w+/=]+", "", page)
-    texts = {"notebook": everything_in(notebook), "page": BeautifulSoup(page, "html.parser").get_text(), "html": page}
-    if BROWSER:
-        reader = PdfReader((built / "student" / chapter.stem).with_suffix(".pdf"))
-        texts["pdf"] = "".join(sheet.extract_text() for sheet in reader.pages)
-    for name, text in texts.items():
-        text = bare(text)
-        assert [line for line in secrets if bare(line) in text and bare(line) not in public] == [], name
+    page = built / "student" / f"{chapter.stem}.html"
+    html = re.sub(r"data:image/png;base64,[\w+/=]+", "", page.read_text(encoding="utf-8"))
+    assert leaks(source, everything_in(notebook)) == []
+    assert leaks(source, soup_of(page).get_text()) == []
+    assert leaks(source, html) == []
 
 
-def test_the_test_above_would_find_a_leak(chapter: Path, source: NotebookNode, built: Path) -> None:
+@needs_browser
+@pytest.mark.slow
+def test_no_line_of_a_solution_is_in_a_students_pdf(chapter: Path, source: NotebookNode, printed: Path) -> None:
+    assert leaks(source, text_of(printed / "student" / f"{chapter.stem}.pdf")) == []
+
+
+def code_found(source: NotebookNode, text: str) -> float:
+    """Return the share of the solutions' lines of code that are in `text`."""
+    code = [bare(line) for line in secret_lines(source) if not re.search(r"[|<>*`]|\[", line)]
+    return sum(line in bare(text) for line in code) / len(code)
+
+
+def test_the_search_for_leaks_would_find_them(chapter: Path, source: NotebookNode, built: Path) -> None:
     """In the instructor's copies the same search finds nearly every line."""
-    code = [line for line in secret_lines(source) if not re.search(r"[|<>*`]|\[", line)]
-    page = (built / "instructor" / chapter.stem).with_suffix(".html").read_text(encoding="utf-8")
-    texts = [BeautifulSoup(page, "html.parser").get_text()]
-    if BROWSER:
-        reader = PdfReader((built / "instructor" / chapter.stem).with_suffix(".pdf"))
-        texts.append("".join(sheet.extract_text() for sheet in reader.pages))
-    for text in map(bare, texts):
-        assert sum(bare(line) in text for line in code) >= 0.7 * len(code)
+    assert code_found(source, soup_of(built / "instructor" / f"{chapter.stem}.html").get_text()) >= 0.7
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_search_would_find_leaks_in_a_pdf(chapter: Path, source: NotebookNode, printed: Path) -> None:
+    assert code_found(source, text_of(printed / "instructor" / f"{chapter.stem}.pdf")) >= 0.7
+
+
+# --- and nothing else is kept from them ---
 
 
 def test_a_students_notebook_is_the_chapter_without_them(chapter: Path, source: NotebookNode, built: Path) -> None:
     student = nbformat.read(built / "student" / chapter.name, as_version=4)
     nbformat.validate(student)
-    code = [cell.source for cell in source.cells if cell.cell_type == "code"]
-    assert [cell.source for cell in student.cells if cell.cell_type == "code"] == code
+    assert [cell.source for cell in student.cells] == [cell.source for cell in source.cells if not is_hidden(cell)]
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in student.cells)
-    assert not any(copies.HIDDEN_FROM_STUDENTS & copies.tags_of(cell) for cell in student.cells)
+    assert not any(cell.cell_type == "code" and is_hidden(cell) for cell in source.cells)
+
+
+def test_each_heading_and_paragraph_is_on_a_students_page(chapter: Path, source: NotebookNode, built: Path) -> None:
+    page = bare(soup_of(built / "student" / f"{chapter.stem}.html").get_text())
+    for cell in source.cells:
+        if cell.cell_type == "markdown" and not is_hidden(cell):
+            blocks = BeautifulSoup(markdown2html(cell.source), "html.parser").find_all(["h1", "h2", "h3", "p", "li"])
+            texts = [block.get_text().removesuffix("¶") for block in blocks]
+            assert [text for text in texts if "$" not in text and bare(text) not in page] == []  # $ is drawn
+
+
+def test_a_cell_kept_from_students_holds_one_fold_and_nothing_after_it(source: NotebookNode) -> None:
+    """Chapter 4's had the next section's heading and text after its solution, and students never saw them."""
+    for cell in filter(is_hidden, source.cells):
+        assert re.fullmatch(r"<details>(?:(?!</?details).)*</details>", cell.source, flags=re.DOTALL), cell.id
 
 
 def test_hints_stay_and_are_closed_for_students(chapter: Path, built: Path) -> None:
@@ -153,7 +219,7 @@ def signature(code: str) -> list[str]:
 
 
 def test_every_stub_matches_its_solution(source: NotebookNode) -> None:
-    stubs, filled = tagged(source, "exercise"), tagged(copies.filled_copy(source), "exercise")
+    stubs, filled = tagged(source, "exercise"), tagged(filled_copy(source), "exercise")
     assert len(stubs) == len(tagged(source, "check")) == len(tagged(source, "exercise", "markdown")) >= 4
     for stub, solution in zip(stubs, filled, strict=True):
         expected = signature(stub.source)
@@ -191,9 +257,9 @@ def test_each_exercise_has_two_hints_and_an_explained_solution(source: NotebookN
 # --- pages ---
 
 
-@pytest.mark.parametrize("kind", ["student", "instructor"])
+@for_each_kind
 def test_a_page_needs_no_network(chapter: Path, kind: str, built: Path) -> None:
-    soup = BeautifulSoup((built / kind / chapter.stem).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
+    soup = soup_of(built / kind / f"{chapter.stem}.html")
     assert soup.find_all(["script", "link", "iframe", "object", "embed"]) == []
     assert [image["src"][:30] for image in soup.find_all("img") if not image["src"].startswith("data:image/png;")] == []
     assert not re.search(r"@import|url\(", "".join(style.get_text() for style in soup.find_all("style")))
@@ -202,9 +268,9 @@ def test_a_page_needs_no_network(chapter: Path, kind: str, built: Path) -> None:
         assert link["href"].startswith("https://") or (beside and (built / kind / beside[1]).is_file())
 
 
-@pytest.mark.parametrize("kind", ["student", "instructor"])
+@for_each_kind
 def test_a_page_tells_its_language_title_and_pictures(chapter: Path, kind: str, built: Path) -> None:
-    soup = BeautifulSoup((built / kind / chapter.stem).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
+    soup = soup_of(built / kind / f"{chapter.stem}.html")
     assert soup.html["lang"] == "en"
     assert soup.title.get_text().startswith(f"{int(chapter.stem[:2])} · ")
     assert len(soup.find_all("h1")) == 1
@@ -222,12 +288,21 @@ def test_a_page_tells_its_language_title_and_pictures(chapter: Path, kind: str, 
     assert all(cell.get("scope") and cell.get_text(strip=True) for cell in soup.find_all("th"))
 
 
+def serious_violations(page: Path) -> list[dict]:
+    found = violations(page.read_text(encoding="utf-8"), BROWSER)
+    return [violation for violation in found if violation["impact"] in ("serious", "critical")]
+
+
 @needs_browser
-@pytest.mark.parametrize("kind", ["student", "instructor"])
+@pytest.mark.slow
+@for_each_kind
 def test_axe_finds_nothing_serious(chapter: Path, kind: str, built: Path) -> None:
-    page = (built / kind / chapter.stem).with_suffix(".html").read_text(encoding="utf-8")
-    serious = [found for found in violations(page, BROWSER) if found["impact"] in ("serious", "critical")]
-    assert serious == []
+    assert serious_violations(built / kind / f"{chapter.stem}.html") == []
+
+
+@needs_browser
+def test_axe_finds_nothing_serious_in_the_first_chapter(built: Path) -> None:
+    assert serious_violations(built / "student" / f"{CHAPTERS[0].stem}.html") == []
 
 
 @needs_browser
@@ -294,55 +369,216 @@ def test_words_of_code_stay_words() -> None:
     assert "<b>bold</b> & <script>alert(1)</script>" in soup.get_text()
 
 
+# --- paper ---
+
+
+def check_sheets(pdf: Path, title: str, size: list[int]) -> int:
+    """Assert that each sheet of a PDF names the chapter and its own number, and has the size, in points; count them."""
+    sheets = PdfReader(pdf).pages
+    for number, sheet in enumerate(sheets, start=1):
+        text = " ".join(sheet.extract_text().split())
+        assert f"page {number} of {len(sheets)}" in text
+        assert title in text
+        assert [round(float(side)) for side in sheet.mediabox[2:]] == size
+    return len(sheets)
+
+
+@needs_browser
+def test_a_print_has_the_paper_that_is_asked_for_and_numbered_sheets(tmp_path: Path) -> None:
+    page = str(small_page(new_markdown_cell("\n\n".join(["a line"] * 100))))
+    printing.print_to_pdf(page, tmp_path / "page.pdf", BROWSER, "Letter")
+    assert check_sheets(tmp_path / "page.pdf", "1 · What?", [612, 792]) >= 2
+
+
+@needs_browser
+@pytest.mark.slow
+@for_each_kind
+def test_every_sheet_names_its_chapter_and_number(
+    chapter: Path, kind: str, source: NotebookNode, printed: Path
+) -> None:
+    title = re.match(r"# (.+)", source.cells[0].source)[1]
+    assert 5 <= check_sheets(printed / kind / f"{chapter.stem}.pdf", title, [595, 842]) <= 40  # A4
+
+
+@needs_browser
+@pytest.mark.slow
+def test_two_prints_are_identical(built: Path, printed: Path, tmp_path: Path) -> None:
+    page = Path("student", f"{CHAPTERS[0].stem}.html")
+    printing.print_to_pdf((built / page).read_text(encoding="utf-8"), tmp_path / "again.pdf", BROWSER)
+    assert (tmp_path / "again.pdf").read_bytes() == (printed / page).with_suffix(".pdf").read_bytes()
+
+
 # --- building ---
 
 
-def test_two_builds_are_identical(built: Path, tmp_path: Path) -> None:
-    handouts.build(CHAPTERS, tmp_path)
-    files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*"))
-    assert len(files) == 4 * len(CHAPTERS)
-    assert [file for file in files if (tmp_path / file).read_bytes() != (built / file).read_bytes()] == []
+@pytest.fixture
+def small_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three tiny chapters, a printer that takes no time, and the folder for their handouts, which isn't there yet."""
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    for name in ("01_first", "02_second", "03_third"):
+        cell = new_markdown_cell(f"# {name}\n[first](01_first.ipynb)", id="only")
+        nbformat.write(new_notebook(cells=[cell]), notebooks / f"{name}.ipynb")
+    monkeypatch.setattr(chapters, "NOTEBOOKS", notebooks)
+    monkeypatch.setattr(printing, "find_browser", lambda: "browser")
+    monkeypatch.setattr(printing, "print_to_pdf", lambda html, target, _, paper: target.write_text(paper))
+    return tmp_path / "for class"
 
 
-@needs_browser
-def test_two_prints_are_identical(built: Path, tmp_path: Path) -> None:
-    page = built / "student" / f"{CHAPTERS[0].stem}.html"
-    printing.print_to_pdf(page.read_text(encoding="utf-8"), tmp_path / "again.pdf", BROWSER)
-    assert (tmp_path / "again.pdf").read_bytes() == page.with_suffix(".pdf").read_bytes()
+def make(out: Path, *words: str) -> int:
+    return main(["handouts", "--out", str(out), *words])
 
 
-@needs_browser
-@pytest.mark.parametrize("kind", ["student", "instructor"])
-def test_every_sheet_names_its_chapter_and_number(chapter: Path, kind: str, built: Path) -> None:
-    reader = PdfReader((built / kind / chapter.stem).with_suffix(".pdf"))
-    title = re.search(r"^# (.+)$", nbformat.read(chapter, as_version=4).cells[0].source, flags=re.MULTILINE)[1]
-    total = len(reader.pages)
-    assert 5 <= total <= 40
-    for number, sheet in enumerate(reader.pages, start=1):
-        text = " ".join(sheet.extract_text().split())
-        assert f"page {number} of {total}" in text
-        assert title in text
-        assert [round(float(side)) for side in sheet.mediabox[2:]] == [595, 842]  # A4, in points
+def everything_below(out: Path) -> dict[str, bytes]:
+    """Return the names and contents of all files, hidden ones as well."""
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-@needs_browser
-def test_letter_paper_is_another_size(tmp_path: Path) -> None:
-    assert main(["handouts", "--out", str(tmp_path), "--chapters", "1", "--pdf", "--paper", "Letter"]) == 0
-    sheet = PdfReader(tmp_path / "student" / "01_data.pdf").pages[0]
-    assert [round(float(side)) for side in sheet.mediabox[2:]] == [612, 792]
+def files_in(out: Path) -> set[str]:
+    return set(everything_below(out)) - {folder.MANIFEST}
 
 
-def test_the_command_builds_what_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert main(["handouts", "--out", str(tmp_path / "for class"), "--chapters", "2", "04_evaluation"]) == 0
-    made = sorted(str(path.relative_to(tmp_path / "for class")) for path in tmp_path.rglob("*.*"))
-    expected = [
-        os.path.join(kind, stem + ending)
-        for kind in ("instructor", "student")
-        for stem in ("02_model", "04_evaluation")
-        for ending in (".html", ".ipynb")
-    ]
-    assert made == expected
+def expected(*stems: str, endings: tuple[str, ...] = ("html", "ipynb")) -> set[str]:
+    return {f"{kind}/{stem}.{end}" for kind in ("student", "instructor") for stem in stems for end in endings}
+
+
+def test_the_command_builds_what_is_asked_for(small_course: Path, capsys: pytest.CaptureFixture) -> None:
+    assert make(small_course, "--chapters", "1", "03_third") == 0
+    assert files_in(small_course) == expected("01_first", "03_third")
     assert "8 files (html, ipynb)" in capsys.readouterr().out
+
+
+def test_two_builds_are_identical(tmp_path: Path) -> None:
+    for name in ("once", "again"):
+        build(CHAPTERS[:1], tmp_path / name)
+    assert everything_below(tmp_path / "once") == everything_below(tmp_path / "again")
+
+
+def test_old_pdfs_do_not_stay_beside_new_notebooks(small_course: Path) -> None:
+    stems = ("01_first", "02_second", "03_third")
+    assert make(small_course, "--pdf", "--paper", "Letter") == 0
+    assert files_in(small_course) == expected(*stems, endings=("html", "ipynb", "pdf"))
+    assert {pdf.read_text() for pdf in small_course.rglob("*.pdf")} == {"Letter"}
+    assert make(small_course) == 0
+    assert files_in(small_course) == expected(*stems)
+
+
+def test_one_chapter_built_anew_leaves_those_of_the_others(small_course: Path) -> None:
+    make(small_course, "--pdf")
+    before = everything_below(small_course)
+    assert make(small_course, "--chapters", "3") == 0
+    after = everything_below(small_course)
+    gone = expected("03_third", endings=("pdf",))
+    assert set(before) - set(after) == gone
+    assert {name for name in after if after[name] != before[name]} == {folder.MANIFEST}
+    assert b'href="01_first.html"' in after["student/03_third.html"], "the page of chapter 1 is still beside it"
+    assert make(small_course, "--chapters", "1", "2") == 0
+    assert files_in(small_course) == expected("01_first", "02_second", "03_third"), (
+        "all the PDFs were known and are gone"
+    )
+
+
+def test_handouts_of_a_chapter_that_the_course_no_longer_has_go(small_course: Path) -> None:
+    make(small_course)
+    (chapters.NOTEBOOKS / "02_second.ipynb").rename(chapters.NOTEBOOKS / "02_renamed.ipynb")
+    assert make(small_course) == 0
+    assert files_in(small_course) == expected("01_first", "02_renamed", "03_third")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "student/marks.csv", "student/01_first.pdf"])
+@pytest.mark.parametrize("built_before", [False, True])
+def test_a_folder_with_somebodys_own_files_is_refused(
+    name: str, built_before: bool, small_course: Path, capsys: pytest.CaptureFixture
+) -> None:
+    if built_before:
+        make(small_course)
+    (small_course / name).parent.mkdir(parents=True, exist_ok=True)
+    (small_course / name).write_text("mine")
+    before = everything_below(small_course)
+    capsys.readouterr()
+    assert make(small_course) == 2
+    message = capsys.readouterr().err
+    assert f"holds files that no build of handouts wrote ({name}); move them elsewhere" in message
+    assert message.count("\n") == 1
+    assert everything_below(small_course) == before
+
+
+def test_hidden_files_are_left_alone(small_course: Path) -> None:
+    hidden = (".git/config", "student/.DS_Store", "student/.ipynb_checkpoints/01_first.ipynb")
+    for name in hidden:
+        (small_course / name).parent.mkdir(parents=True, exist_ok=True)
+        (small_course / name).write_text("hidden")
+    assert make(small_course) == make(small_course) == 0
+    assert files_in(small_course) - set(hidden) == expected("01_first", "02_second", "03_third")
+    assert all((small_course / name).read_text() == "hidden" for name in hidden)
+
+
+def test_a_handout_that_somebody_changed_is_named_and_kept(small_course: Path, capsys: pytest.CaptureFixture) -> None:
+    make(small_course)
+    corrected = small_course / "student" / "02_second.ipynb"
+    corrected.write_text("corrected by the teacher")
+    before = everything_below(small_course)
+    capsys.readouterr()
+    assert make(small_course) == 2
+    message = capsys.readouterr().err
+    assert "were changed since they were built (student/02_second.ipynb); move them elsewhere" in message
+    assert message.count("\n") == 1
+    assert everything_below(small_course) == before
+    assert make(small_course, "--chapters", "1") == 0, "chapter 2 is not concerned"
+    assert make(small_course, "--chapters", "2") == 2, "it is still known what it was"
+    assert corrected.read_text() == "corrected by the teacher"
+    corrected.unlink()
+    assert make(small_course) == 0
+
+
+def test_a_damaged_list_of_files_proves_nothing(small_course: Path, capsys: pytest.CaptureFixture) -> None:
+    make(small_course)
+    (small_course / folder.MANIFEST).write_text("{")
+    capsys.readouterr()
+    assert make(small_course) == 2
+    assert "(instructor/01_first.html and 11 more)" in capsys.readouterr().err
+
+
+def test_a_print_that_fails_leaves_the_old_handouts(
+    small_course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    make(small_course, "--pdf")
+    before = everything_below(small_course)
+    (chapters.NOTEBOOKS / "03_third.ipynb").write_text(
+        nbformat.writes(new_notebook(cells=[new_markdown_cell("# New")]))
+    )
+
+    def fail(html: str, target: Path, *_: object) -> None:
+        if "New" in html:
+            raise printing.PrintError(f"{target.name}: out of paper")
+        target.write_text("new")
+
+    monkeypatch.setattr(printing, "print_to_pdf", fail)
+    assert make(small_course, "--pdf") == 1
+    assert "03_third.pdf: out of paper\n" in capsys.readouterr().err
+    assert everything_below(small_course) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(PermissionError(13, "open in another program"), 2), (KeyboardInterrupt(), 130)]
+)
+def test_a_file_that_cannot_be_moved_leaves_the_old_handouts(
+    error: BaseException, status: int, small_course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(small_course, "--pdf")
+    before = everything_below(small_course)
+    moves = itertools.count(1)
+    move = folder.os.replace
+
+    def fail_late(source: Path, target: Path) -> None:
+        if next(moves) == 25:  # of 18 old files and the list away, and as many less the PDFs to their places
+            raise error
+        move(source, target)
+
+    monkeypatch.setattr(folder.os, "replace", fail_late)
+    assert make(small_course) == status
+    assert next(moves) > 25
+    assert everything_below(small_course) == before
 
 
 def test_a_run_with_other_settings_makes_handouts_with_those_settings(tmp_path: Path) -> None:
@@ -352,8 +588,7 @@ def test_a_run_with_other_settings_makes_handouts_with_those_settings(tmp_path: 
     papermill.execute_notebook(
         chapter, run_folder / chapter.name, values, prepare_only=True, progress_bar=False, kernel_name="python3"
     )
-    words = ["--source", str(run_folder), "--out", str(tmp_path / "out"), "--chapters", chapter.stem[:2]]
-    assert main(["handouts", *words]) == 0
+    assert make(tmp_path / "out", "--source", str(run_folder), "--chapters", chapter.stem[:2]) == 0
     text = (tmp_path / "out" / "student" / chapter.name).read_text(encoding="utf-8")
     notebook = nbformat.reads(text, as_version=4)
     source = nbformat.read(chapter, as_version=4)
@@ -367,6 +602,7 @@ def test_a_run_with_other_settings_makes_handouts_with_those_settings(tmp_path: 
         line.partition("#")[2] for line in before.source.splitlines()
     ]
     assert len(notebook.cells) == len(copies.student_copy(source).cells), "no injected cell is left"
+    assert notebook.metadata == source.metadata
     assert "papermill" not in text
     assert str(tmp_path) not in text
 
@@ -374,23 +610,23 @@ def test_a_run_with_other_settings_makes_handouts_with_those_settings(tmp_path: 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--source", "no_such_folder"], "source: 'no_such_folder' has no 01_data.ipynb"),
+        (["--source", "no_such_folder"], "source: 'no_such_folder' has no 01_first.ipynb"),
         (["--chapters", "99"], "chapter: unknown chapter '99'"),
         (["--pdf", "--paper", "A5"], "invalid choice: 'A5'"),
     ],
 )
 def test_a_wrong_call_is_one_line(
-    words: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture
+    words: list[str], expected: str, small_course: Path, capsys: pytest.CaptureFixture
 ) -> None:
     try:
-        status = main(["handouts", "--out", str(tmp_path / "out"), *words])
+        status = make(small_course, *words)
     except SystemExit as stopped:
         status = stopped.code
     assert status == 2
     message = capsys.readouterr().err
     assert expected in message
     assert message.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+    assert not small_course.exists()
 
 
 def test_a_machine_without_a_browser_is_told_so_before_anything_is_written(
@@ -398,20 +634,45 @@ def test_a_machine_without_a_browser_is_told_so_before_anything_is_written(
 ) -> None:
     monkeypatch.setattr(printing, "NAMES", ("no-such-browser",))
     monkeypatch.setattr(printing, "PLACES", ())
-    assert main(["handouts", "--out", str(tmp_path / "out"), "--pdf"]) == 2
+    assert make(tmp_path / "out", "--pdf") == 2
     assert "neither Chromium nor Chrome" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_browser_that_fails_is_named_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.setattr(printing, "find_browser", lambda: "false")  # a command that always fails
-    assert main(["handouts", "--out", str(tmp_path), "--chapters", "1", "--pdf"]) == 1
-    assert "false printed nothing (exit status 1)" in capsys.readouterr().err
+def test_a_browser_that_fails_is_named_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(printing.PrintError, match=r"^page\.pdf: false printed nothing \(exit status 1\)$"):
+        printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", "false")  # a command that always fails
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    (tmp_path / "file").write_text("")
-    assert main(["handouts", "--out", str(tmp_path / "file" / "out"), "--chapters", "1"]) == 2
-    assert "can't be written" in capsys.readouterr().err
+def test_a_folder_that_cannot_be_written_is_one_line(small_course: Path, capsys: pytest.CaptureFixture) -> None:
+    small_course.write_text("a file")
+    for out in (small_course, small_course / "out"):
+        assert make(out) == 2
+        message = capsys.readouterr().err
+        assert "can't be written" in message
+        assert message.count("\n") == 1
+
+
+# --- installed ---
+
+
+@pytest.mark.slow
+def test_an_installed_copy_builds_handouts_where_notebooks_are_beside_it(tmp_path: Path) -> None:
+    """A wheel holds the templates; it doesn't hold the notebooks, and says so if they aren't there."""
+    source, installed = tmp_path / "source", tmp_path / "installed"
+    for name in ("course", "helpers"):
+        shutil.copytree(settings.ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(settings.ROOT / name, source)
+    make_wheel = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", make_wheel], cwd=source, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(installed)
+    words = [sys.executable, "-m", "course", "handouts", "--chapters", "1", "--out", "made"]
+    done = subprocess.run(words, cwd=installed, capture_output=True, encoding="utf-8")
+    assert done.returncode == 2
+    assert re.fullmatch(r".*: no notebooks in '.*notebooks'; .* clone of the course\n", done.stderr)
+    (installed / "notebooks").mkdir()
+    shutil.copy(CHAPTERS[0], installed / "notebooks")
+    subprocess.run(words, cwd=installed, check=True, capture_output=True)
+    assert files_in(installed / "made") == expected(CHAPTERS[0].stem)

@@ -36,11 +36,21 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.pt"
 
 
-def after(easy: TensorDataset, epochs: int, **options: object) -> tuple[dict, list[dict]]:
+straight_runs: dict = {}  # each is trained once; `easy` is the same for all tests
+
+
+def after(easy: TensorDataset, epochs: int, schedule: Callable | None = None) -> tuple[dict, list[dict]]:
     """Return weights and history of a run without a break."""
-    straight = Start(easy, **options)
-    history = straight.fit(epochs)
-    return weights(straight.model), numbers(history)
+    if (epochs, schedule) not in straight_runs:
+        straight = Start(easy, schedule=schedule)
+        history = numbers(straight.fit(epochs))
+        straight_runs[epochs, schedule] = weights(straight.model), history
+    return straight_runs[epochs, schedule]
+
+
+def saved(path: Path) -> dict:
+    """Return the state in a checkpoint."""
+    return checkpoint.safe_load(path, checkpoint.parse_checkpoint)["state"]
 
 
 def stopped(training_run: Callable, *arguments: object, **options: object) -> tuple[str, list[dict]]:
@@ -69,9 +79,8 @@ def test_ctrl_c_drops_the_epoch_and_resume_ends_as_if_nothing_had_happened(
     line, history = stopped(run.fit, 3, checkpoint=path)
     assert numbers(history) == first_history
     assert equal(weights(run.model), first_weights)
-    state = checkpoint.safe_load(path)["state"]
-    assert state["history"] == history
-    assert equal(state["model"], first_weights)
+    assert saved(path)["history"] == history
+    assert equal(saved(path)["model"], first_weights)
     assert line == (
         "Stopped in epoch 2/3; the model is as after epoch 1; "
         f"to continue from {path}, call fit again with resume=True."
@@ -141,40 +150,45 @@ def test_one_may_interrupt_again_and_again(easy: TensorDataset, path: Path) -> N
 SAVING = [(torch, "save"), (checkpoint.os, "fsync"), (checkpoint.os, "replace")]
 
 
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("step", SAVING)
+@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", SAVING, ids=["save", "fsync", "replace"])
 def test_ctrl_c_while_saving_keeps_the_epoch_that_is_finished(
-    easy: TensorDataset, path: Path, step: tuple, late: bool, monkeypatch: pytest.MonkeyPatch
+    easy: TensorDataset, path: Path, step: tuple, late: bool, presses: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Pressed once, that epoch is saved all the same; twice, it may be lost, and the checkpoint is still whole."""
     straight_weights, straight_history = after(easy, 3)
     run = Start(easy)
     run.fit(1, checkpoint=path)
-    pressing(monkeypatch, step, presses=1, late=late)
-    _, history = stopped(run.resume, 3, path)
-    assert numbers(history) == straight_history[:2]
-    state = checkpoint.safe_load(path)["state"]
-    assert state["history"] == history
-    assert equal(state["model"], weights(run.model))
-    assert numbers(run.resume(3, path)) == straight_history
-    assert equal(weights(run.model), straight_weights)
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("step", SAVING)
-def test_a_second_ctrl_c_while_saving_breaks_nothing(
-    easy: TensorDataset, path: Path, step: tuple, late: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    straight_weights, straight_history = after(easy, 3)
-    run = Start(easy)
-    run.fit(1, checkpoint=path)
-    pressing(monkeypatch, step, presses=2, late=late)
-    with pytest.raises(KeyboardInterrupt):
+    pressing(monkeypatch, step, presses, late)
+    with pytest.raises(KeyboardInterrupt) as caught:
         run.resume(3, path)
-    assert len(checkpoint.safe_load(path)["state"]["history"]) in (1, 2)
-    again = Start(easy)
-    assert numbers(again.resume(3, path)) == straight_history
-    assert equal(weights(again.model), straight_weights)
+    if presses == 1:
+        assert numbers(caught.value.history) == straight_history[:2]
+        assert saved(path)["history"] == caught.value.history
+        assert equal(saved(path)["model"], weights(run.model))
+    assert len(saved(path)["history"]) in (1, 2)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    for resumed in (run, Start(easy)):
+        assert numbers(resumed.resume(3, path)) == straight_history
+        assert equal(weights(resumed.model), straight_weights)
+
+
+def test_ctrl_c_and_then_a_full_disk_lose_no_history(
+    easy: TensorDataset, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Start(easy)
+    run.fit(1, checkpoint=path)
+    failures = [KeyboardInterrupt, OSError(28, "No space left on device")]
+
+    def fail(*_: object) -> None:
+        raise failures.pop(0)
+
+    monkeypatch.setattr(checkpoint.os, "replace", fail)
+    with pytest.raises(training.TrainingError, match=r"No space left on device.* as after epoch 2$") as error:
+        run.resume(3, path)
+    assert numbers(error.value.history) == after(easy, 2)[1]
+    assert equal(weights(run.model), after(easy, 2)[0])
 
 
 def pressing(monkeypatch: pytest.MonkeyPatch, step: tuple, presses: int, late: bool) -> None:
@@ -227,12 +241,11 @@ def broken(easy: TensorDataset, call: int, value: float | Exception) -> Start:
 
 
 @pytest.mark.parametrize("at_each_step", [("cpu",), ()], ids=["each step", "end of epoch, as on an accelerator"])
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("step", [1, 3, STEPS])
+@pytest.mark.parametrize(("step", "value"), [(1, float("nan")), (3, float("inf")), (STEPS, float("-inf"))])
 def test_a_broken_loss_stops_training_and_names_the_step(
     easy: TensorDataset, path: Path, step: int, value: float, at_each_step: tuple, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "LOOK_AT_EACH_STEP", at_each_step)
+    monkeypatch.setattr(training, "CHECK_EACH_STEP", at_each_step)
     first_weights, first_history = after(easy, 1)
     run = broken(easy, STEPS + step, value)
     with pytest.raises(training.TrainingError) as error:
@@ -241,10 +254,10 @@ def test_a_broken_loss_stops_training_and_names_the_step(
         f"epoch 2/3, step {step}: the loss is {value} at a learning rate of 0.003; "
         "try 0.0003, or look for NaN in the images; the model is as after epoch 1"
     )
+    assert numbers(error.value.history) == first_history
     assert equal(weights(run.model.model), first_weights)
-    state = checkpoint.safe_load(path)["state"]
-    assert numbers(state["history"]) == first_history
-    assert equal(state["model"], weights(run.model))
+    assert numbers(saved(path)["history"]) == first_history
+    assert equal(saved(path)["model"], weights(run.model))
 
 
 def test_on_the_cpu_no_step_follows_a_broken_loss(easy: TensorDataset) -> None:
@@ -279,7 +292,7 @@ def test_weights_broken_by_the_last_step_are_not_kept(easy: TensorDataset, path:
     with pytest.raises(training.TrainingError, match=r"^epoch 2/2: the validation loss is nan at a learning rate of "):
         run.resume(2, path)
     assert equal(weights(run.model), before)
-    assert equal(checkpoint.safe_load(path)["state"]["model"], before)
+    assert equal(saved(path)["model"], before)
 
 
 # --- a full memory ---
@@ -310,14 +323,14 @@ def test_other_errors_stay_what_they_are(easy: TensorDataset) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows can't fork processes, and each kill would cost an import")
-def test_killed_twenty_times_and_no_bit_lost() -> None:
+@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_again_and_again_and_no_bit_lost(kills: int) -> None:
     """The script says what is asserted after each kill; here is only asserted that the kills took place."""
-    command = [sys.executable, settings.ROOT / "tests" / "kill_training.py", "--kills", "20"]
+    command = [sys.executable, settings.ROOT / "tests" / "kill_training.py", "--kills", str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=settings.ROOT)
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
-    assert counts["kills"] == 20
-    assert counts["blind_in_training"] + counts["blind_in_saving"] == 10
-    assert [counts[place] for place in ("before the temporary file", "within it", "before fsync")] == [2, 2, 2]
-    assert [counts[place] for place in ("before the replacement", "after it")] == [2, 2]
-    assert counts["temporary_files"] >= 6  # those struck within the file, before fsync and before the replacement
+    assert (counts["kills"], counts["blind"]) == (kills, kills / 2)
+    for place in ("before the temporary file", "within it", "before the replacement", "after it"):
+        assert counts[place] >= kills // 8
+    assert counts["temporary_files"] >= kills // 4  # those struck within the file, and before the replacement

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from course import chapters
 from course.handouts import copies
+from course.maintain.refresh import FIGURES
 from helpers import settings
 
 CHAPTERS = chapters.all_chapters()
@@ -171,6 +172,12 @@ def test_pictures_in_the_prose_have_alt_text(notebook: NotebookNode) -> None:
     text = prose(notebook)
     assert re.findall(r"!\[\s*\]\([^)]*\)", text) == []
     assert [tag for tag in re.findall(r"<img\b[^>]*>", text) if not re.search(r'\balt="[^"]+"', tag)] == []
+
+
+def test_figures_are_saved_in_the_run_folder_where_refresh_finds_them(chapter: Path, notebook: NotebookNode) -> None:
+    """Nothing that git tracks is written when a student runs a chapter."""
+    saved = re.findall(r"plotting\.save\((.*)\)", "\n".join(cell.source for cell in code_cells(notebook)))
+    assert saved == [f'figure, f"{{run_dir}}/{name}.png"' for name in FIGURES.get(chapter.stem, [])]
 
 
 # --- rhythm ---

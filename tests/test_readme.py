@@ -1,10 +1,11 @@
-"""The README promises nothing that the repository does not hold."""
+"""The documents promise nothing that the repository does not hold, and the recorded numbers are whole."""
 
 import json
-import math
 import re
 import shlex
+from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 import pytest
@@ -12,32 +13,56 @@ import pytest
 from course import sweep_tables
 from course.__main__ import build_parser
 from course.chapters import all_chapters
-from course.grid import parse_grid
-from course.maintain import tables
+from course.maintain import record, refresh, tables
 from helpers import settings
 from helpers.results import load_result, load_sweep
 
-TEXT = tables.README.read_text(encoding="utf-8")
+DOCUMENTS = [*settings.ROOT.glob("*.md"), settings.ROOT / "results" / "README.md", *settings.ROOT.glob("docs/*.md")]
+README = tables.README.read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=DOCUMENTS, ids=lambda page: page.relative_to(settings.ROOT).as_posix())
+def page(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+# --- tables ---
 
 
 def test_the_tables_are_those_that_the_results_give() -> None:
     assert not tables.write_tables(write=False), "run `python -m course tables`"
 
 
-def test_a_changed_number_would_be_found(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    number = re.search(r"accuracy \(%\) \| 98\.70 \| (\d\d\.\d\d ± \d\.\d\d)", TEXT)[1]
+def test_a_changed_number_would_be_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    number = re.search(r"test accuracy \(%\) +\| +98\.70 \| +(\d\d\.\d\d ± \d\.\d\d)", README)[1]
     changed = tmp_path / "README.md"
-    changed.write_text(TEXT.replace(number, "99.73 ± 0.09"), encoding="utf-8")
-    monkeypatch.setattr(tables, "README", changed)
+    changed.write_text(README.replace(number, "99.73 ± 0.09"), encoding="utf-8")
+    monkeypatch.setattr(tables, "parts", lambda: {changed: {"last epoch": tables.last_epoch()}})
     assert tables.write_tables(write=False)
     assert tables.write_tables(write=True)
-    assert changed.read_text(encoding="utf-8") == TEXT
+    assert changed.read_text(encoding="utf-8") == README
+
+
+def test_a_page_without_its_markers_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("<!-- grid -->\n", encoding="utf-8")
+    monkeypatch.setattr(tables, "parts", lambda: {tmp_path / "page.md": {"grid": "| 1 |"}})
+    with pytest.raises(ValueError, match=r"page\.md: needs one line '<!-- grid -->' and one '<!-- end of grid -->'"):
+        tables.write_tables()
 
 
 def test_mean_and_spread_by_hand() -> None:
     # Mean 3; squared distances 4, 0, 4 sum to 8; over n - 1 = 2 that is 4, whose root is 2.
-    assert tables.mean_and_spread([1, 3, 5], 1) == "3.0 ± 2.0"
+    assert tables.spread([1, 3, 5], 1) == "3.0 ± 2.0"
+    assert tables.percent(pd.Series([0.97, 0.98, 0.99])) == "98.00 ± 1.00"
 
+
+def test_a_table_has_words_to_the_left_and_numbers_to_the_right_as_they_were_written() -> None:
+    lines = tables.table([{"recipe": "`best`", "share": "98.70"}]).splitlines()
+    assert [re.sub(" +", " ", line) for line in lines] == ["| recipe | share |", lines[1], "| `best` | 98.70 |"]
+    assert re.fullmatch(r"\|:-+\|-+:\|", lines[1])
+
+
+# --- recorded sweeps ---
 
 SWEEPS = {  # runs, seeds, epochs, and what is varied beside the seed
     "seed_protocol": (10, 10, 10, []),
@@ -87,7 +112,7 @@ def test_a_search_never_saw_the_test_set(name: str) -> None:
 def test_the_best_recipe_is_the_best_by_validation() -> None:
     summary = load_sweep("recipes", "summary")
     assert summary.loc[summary["val_accuracy_mean"].idxmax(), "recipe"] == "best"
-    assert set(summary["recipe"]) == {*settings.LADDER, *settings.BESIDES}
+    assert set(summary["recipe"]) == {*settings.LADDER, *settings.ABLATIONS}
 
 
 def test_the_recorded_mistakes_are_those_that_the_test_accuracies_count() -> None:
@@ -98,51 +123,144 @@ def test_the_recorded_mistakes_are_those_that_the_test_accuracies_count() -> Non
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_recorded_sweep_says_how_to_repeat_it(name: str) -> None:
-    """Its command names chapters and values that exist; it is parsed and checked, not run."""
+    """Its command is the one that `record` runs, and makes the runs that are recorded; it is parsed, not run."""
     origin = json.loads((settings.ROOT / "results" / "sweeps" / name / "origin.json").read_text(encoding="utf-8"))
-    words = shlex.split(origin["command"])
-    assert words[:3] == ["python", "-m", "course"]
-    options = build_parser().parse_args(words[3:])
-    grid = parse_grid(options.grid)
-    results = load_sweep(name)
-    assert options.seeds == results["seed"].nunique()
-    assert len(results) == options.seeds * math.prod(len(values) for values in grid.values())
-    assert {name: {settings.parse(name, word) for word in words} for name, words in grid.items()} == {
-        name: set(results[name]) for name in grid
-    }
+    assert origin["command"] == f"python -m course {record.command(name)} --out runs/record/{name}"
+    options = build_parser().parse_args(shlex.split(origin["command"])[3:])
+    results, runs = load_sweep(name), options.seeds
+    for part in options.grid:
+        parameter, _, words = part.partition("=")
+        values = {settings.parse(parameter, word) for word in words.split(",")}
+        assert values == set(results[parameter])
+        runs *= len(values)
+    assert len(results) == runs
     assert {"python", "torch"} <= set(origin["versions"])
 
 
-def test_every_link_and_picture_leads_somewhere_and_pictures_have_alt_text() -> None:
-    links = re.findall(r"(!?)\[([^\]]*)\]\(([^)]+)\)", TEXT)
-    local = [(mark, words, target) for mark, words, target in links if not target.startswith("http")]
-    assert len(local) >= 6
-    for mark, words, target in local:
-        assert (settings.ROOT / target).exists(), target
+def test_record_runs_each_sweep_and_keeps_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def main(words: list[str]) -> int:
+        assert build_parser().parse_args(words).command == words[0]
+        ran.append(words[0])
+        out = Path(words[-1])
+        (out / "runs" / "first").mkdir(parents=True)
+        for table in record.TABLES:
+            (out / table).write_text("run\nfirst\n", encoding="utf-8")
+        manifest = {"code": "abc", "results": {"device": "cpu", "versions": {"torch": "2"}}}
+        (out / "runs" / "first" / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+        return 0
+
+    ran: list[str] = []
+    kept: list[tuple[str, Path]] = []
+    monkeypatch.setattr(record, "main", main)
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(record, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(record, "misread", lambda name: [])
+    monkeypatch.setattr(
+        record, "load_sweep", lambda *_: pd.DataFrame({"run": ["first"], "learning_rate": 0.003, "batch_size": 32})
+    )
+    monkeypatch.setattr(record, "keep_reference", lambda *call: kept.append(call))
+    record.record()
+    assert ran == ["sweep"] * len(SWEEPS) + ["run"]
+    assert {path.name for path in (tmp_path / "results" / "sweeps").iterdir()} == set(SWEEPS)
+    origin = json.loads((tmp_path / "results" / "sweeps" / "picked" / "origin.json").read_text(encoding="utf-8"))
+    assert "--grid learning_rate=0.003 --grid batch_size=32 --seeds 10" in origin["command"]
+    assert kept == [("digits", tmp_path / "runs" / "digits")]
+
+
+def test_a_sweep_that_failed_stops_the_record_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "main", lambda words: 1)
+    monkeypatch.setattr(record, "RUNS", tmp_path)
+    with pytest.raises(ValueError, match=r"seed_protocol: [^\n]*run `record` again$"):
+        record.record()
+
+
+# --- documents ---
+
+
+def test_the_readme_is_a_front_door() -> None:
+    lines = README.splitlines()
+    assert len(lines) <= 120
+    first_screen = "\n".join(lines[:30])
+    assert "python -m pip install -r requirements.txt && python -m course run\n" in first_screen
+    assert "python -m pip install -r requirements-dev.txt && python -m pytest\n" in first_screen
+    assert first_screen.index("images/strip.png") < first_screen.index("requirements.txt")
+
+
+def test_the_strip_is_drawn_from_the_committed_notebooks_and_small(tmp_path: Path) -> None:
+    committed = refresh.IMAGES / "strip.png"
+    refresh.draw_strip(tmp_path / "strip.png")
+    assert plt.imread(tmp_path / "strip.png").shape == plt.imread(committed).shape
+    assert committed.stat().st_size < 300_000
+    for row in refresh.STRIP:
+        for _, chapter, cell, part in row:
+            assert refresh.picture_of(chapter, cell, part).min() < 0.5, "blank: the cut missed the picture"
+
+
+def test_refresh_takes_the_figures_of_the_chapters_that_it_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir, images = tmp_path / "run", tmp_path / "images"
+    for folder, content in ((run_dir, "new"), (images, "old")):
+        folder.mkdir()
+        for name in ("confusion_matrix", "ladder", "weights"):
+            (folder / f"{name}.png").write_text(content, encoding="utf-8")
+    executed: list[str] = []
+    monkeypatch.setenv("MNIST_COURSE_PROGRESS", "put back after the test")
+    monkeypatch.setattr(refresh, "RUN_DIR", run_dir)
+    monkeypatch.setattr(refresh, "IMAGES", images)
+    monkeypatch.setattr(refresh.data, "load_dataset", lambda name: None)
+    monkeypatch.setattr(refresh, "execute_in_place", lambda chapter: executed.append(chapter.stem))
+    monkeypatch.setattr(refresh, "draw_strip", lambda path: executed.append(path.name))
+    refresh.refresh(["04"])
+    assert executed == ["04_evaluation", "strip.png"]
+    found = {path.stem: path.read_text(encoding="utf-8") for path in images.iterdir()}
+    assert found == {"confusion_matrix": "new", "ladder": "old", "weights": "old"}
+
+
+def test_every_link_and_picture_leads_somewhere_and_pictures_have_alt_text(page: Path) -> None:
+    links = re.findall(r"(!?)\[([^\]]*)\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    for mark, words, target in links:
+        assert target.startswith("https://") or (page.parent / target).exists(), target
         assert not mark or len(words.split()) > 5, f"{target} needs alt text"
 
 
-def test_every_file_the_readme_names_in_code_exists() -> None:
-    named = re.findall(r"`((?:tests|docs|results|helpers|notebooks)/[\w./]*)`", TEXT)
-    assert named
-    for name in named:
-        assert (settings.ROOT / name).exists(), name
+def test_every_file_a_page_names_in_code_exists(page: Path) -> None:
+    folders = "tests|docs|results|helpers|notebooks|course|images"
+    named = re.findall(rf"`((?:{folders})/[\w./]*|[\w-]+\.(?:md|txt|toml))`", page.read_text(encoding="utf-8"))
+    missing = [name for name in named if not (settings.ROOT / name).exists()]
+    stand_ins = {"summary.md", "notebooks/NN_name.ipynb", "course/exercises/chapter_N.py", "tests/answers/chapter_N.py"}
+    assert set(missing) <= stand_ins
+
+
+def test_every_command_a_page_names_exists(page: Path) -> None:
+    """Each is parsed with all its options, and not run."""
+    for call in re.findall(r"(?:python -m course|mnist-course) ([a-z][^`\n]*)", page.read_text(encoding="utf-8")):
+        words = shlex.split(call, comments=True)
+        assert build_parser().parse_args(words).command == words[0]
+
+
+def test_the_readme_and_the_teachers_page_name_what_a_class_needs() -> None:
+    for text, needed in (
+        (README, {"run", "sweep", "data", "handouts", "progress"}),
+        (tables.TEACHING.read_text(encoding="utf-8"), {"handouts", "progress", "data", "run"}),
+    ):
+        assert needed <= set(re.findall(r"python -m course (\w+)", text))
+
+
+def test_every_promise_has_a_test_that_is_there() -> None:
+    promises = README.partition("## What is promised")[2].partition("\n## ")[0]
+    rows = [line for line in promises.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 8
+    for row in rows:
+        tests = re.findall(r"`(tests/test_\w+\.py)`", row)
+        assert tests, row
+        assert [test for test in tests if not (settings.ROOT / test).is_file()] == []
 
 
 def test_the_minutes_of_the_chapters_are_those_that_the_chapters_tell() -> None:
-    rows = re.findall(r"\(notebooks/(\S+)\.ipynb\) \|.*\| (\d+) \| (\d+) \|$", TEXT, flags=re.MULTILINE)
+    rows = re.findall(r"\(notebooks/(\S+)\.ipynb\) \|.*\| (\d+) \| (\d+) \|$", README, flags=re.MULTILINE)
     assert [stem for stem, _, _ in rows] == [chapter.stem for chapter in all_chapters()]
     for stem, minutes, of_exercises in rows:
         title = nbformat.read(settings.ROOT / "notebooks" / f"{stem}.ipynb", as_version=4).cells[0].source
         told = re.search(r"\*\*Time:\*\* (\d+) minutes.*?(\d+) for the exercises", title)
         assert (minutes, of_exercises) == told.groups(), stem
-
-
-def test_every_command_and_link_of_the_teachers_page_exists() -> None:
-    text = tables.TEACHING.read_text(encoding="utf-8")
-    commands = re.findall(r"python -m course (\w+)", text)
-    assert {"handouts", "progress", "data", "run"} <= set(commands)
-    known = build_parser().format_help()
-    assert [command for command in commands if command not in known] == []
-    local = [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
-    assert [target for target in local if not (tables.TEACHING.parent / target).exists()] == []

@@ -59,8 +59,9 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The whole series, run once for all tests here."""
     folder = tmp_path_factory.mktemp("series")
     before = state_of_the_course()
-    words = ["course", "run", "-p", "dataset", "digits", "-p", "epochs", "2", "-p", "seed", "3", "--out", "out"]
-    done = execute(words, folder)
+    values = {"dataset": "digits", "epochs": 2, "seed": 3, "sweep_seeds": 1}
+    words = [str(word) for name, value in values.items() for word in ("-p", name, value)]
+    done = execute(["course", "run", *words, "--out", "out"], folder)
     results = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
     return Run(folder / "out", results, done.stdout, done.stderr, before, state_of_the_course())
 
@@ -118,28 +119,25 @@ def test_results_hold_the_test_score_and_its_matrix(series: Run, digits: Dataset
 
 
 def test_weights_and_figures_lie_in_the_run_folder(series: Run) -> None:
-    assert (series.out / "weights.pt").is_file()
-    pictures = sorted((series.out / "images").iterdir())
-    of_this_run, of_the_recorded = (
-        ["confusion_matrix_digits", "faster_digits"],
-        ["ladder", "seeds", "sweep_grid", "test_of_two_settings"],
-    )
-    assert [picture.stem for picture in pictures] == of_this_run + of_the_recorded
+    assert (series.out / "weights.safetensors").is_file()
+    pictures = sorted(series.out.glob("*.png"))
+    of_the_recorded = ["ladder", "seeds", "sweep_grid", "test_of_two_settings"]
+    assert [picture.stem for picture in pictures] == ["confusion_matrix", "faster", *of_the_recorded]
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
 
 
 def test_the_sweep_in_chapter_5_trained_chapter_3_for_real(series: Run) -> None:
     results = pd.read_csv(series.out / "short_sweep" / "results.csv")
     assert results[["learning_rate", "seed", "epochs", "dataset", "status"]].values.tolist() == [
-        [rate, seed, 5, "digits", "done"] for rate in (0.0003, 0.003) for seed in (0, 1)
+        [rate, 0, 5, "digits", "done"] for rate in (0.0003, 0.003)
     ]
-    assert (results.groupby("learning_rate")["val_accuracy"].mean().diff().dropna() > 0).all()
+    assert results["val_accuracy"].is_monotonic_increasing
     for _, run in results.iterrows():
         folder = series.out / "short_sweep" / "runs" / run["run"]
         manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         assert [entry["epoch"] for entry in manifest["results"]["history"]] == [1, 2, 3, 4, 5]
         assert manifest["results"]["history"][-1]["val_loss"] == pytest.approx(run["val_loss"])
-        assert (folder / "weights.pt").is_file()
+        assert (folder / "weights.safetensors").is_file()
 
 
 def test_nothing_is_written_into_the_course(series: Run) -> None:
@@ -164,7 +162,6 @@ def test_a_run_shows_progress_and_no_warnings(series: Run) -> None:
 def test_a_part_of_the_series_goes_on_from_the_run_before(series: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chapter 4 finds the weights of chapter 3 in the run's folder, and measures the same again."""
     monkeypatch.chdir(series.out.parent)
-    monkeypatch.setenv("MNIST_COURSE_PROGRESS", "put back after the run, which sets it for its kernels")
     assert main(["run", "4", "-p", "dataset", "digits", "--out", "out"]) == 0
     again = json.loads((series.out / "results.json").read_text(encoding="utf-8"))
     assert list(again["seconds"]) == ["04_evaluation"]
@@ -173,10 +170,9 @@ def test_a_part_of_the_series_goes_on_from_the_run_before(series: Run, monkeypat
 
 
 def test_plain_papermill_works_too(tmp_path: Path) -> None:
-    values = {"epochs": 1, "dataset": "digits", "run_dir": str(tmp_path / "run")}
-    chapter = settings.ROOT / "notebooks" / "03_training.ipynb"
+    values = {"batch_size": 32, "dataset": "digits", "run_dir": str(tmp_path / "run")}
+    chapter = settings.ROOT / "notebooks" / "01_data.ipynb"
     words = [word for name, value in values.items() for word in ("-p", name, str(value))]
     execute(["papermill", str(chapter), "out.ipynb", *words], tmp_path)
-    record = json.loads((tmp_path / "run" / "03_training.json").read_text(encoding="utf-8"))
-    assert record["dataset"] == "digits"
-    assert [set(entry) for entry in record["history"]] == [HISTORY_KEYS]
+    record = json.loads((tmp_path / "run" / "01_data.json").read_text(encoding="utf-8"))
+    assert record["parameters"].items() >= {"dataset": "digits", "batch_size": 32}.items()

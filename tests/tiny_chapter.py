@@ -32,13 +32,15 @@ while (place / "wait").exists() and not (place / f"{learning_rate}_{seed}.go").e
     time.sleep(0.02)
 if learning_rate == 0.5 and not (place / "mended").exists():
     if seed == 0:
-        raise RuntimeError(f"too fast for {run_dir}/weights.pt\\nsecond line")
+        raise RuntimeError(f"too fast for {run_dir}/weights.safetensors\\nsecond line")
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(60)
 """
 SAVE = """
-entry = {"epoch": 1, "val_accuracy": 0.5 + learning_rate * (1 + seed), "threads": int(os.environ["OMP_NUM_THREADS"])}
-record = {"parameters": {"learning_rate": learning_rate}, "seed": seed, "history": [entry]}
+entry = {"epoch": 1, "val_accuracy": 0.5 + learning_rate * (1 + seed), "val_f1": 0.5}
+entry["threads"] = int(os.environ["OMP_NUM_THREADS"])
+values = {"learning_rate": learning_rate, "val_size": val_size}
+record = {"parameters": values, "seed": seed, "history": [entry]}
 (Path(run_dir) / "01_tiny.json").write_text(json.dumps(record))
 """
 
@@ -70,13 +72,9 @@ class Tiny:
         stems = sorted(path.stem.rsplit("_", 2) for path in self.place.glob("*.begun"))
         return [(settings, int(kernel), int(run)) for settings, kernel, run in stems]
 
-    def command(self, *words: object) -> list[str]:
-        """Return a command that calls `python -m course`, in a course that has this chapter alone."""
-        script = (
-            "import sys; from course.__main__ import main; from course import chapters; "
-            "chapters.NOTEBOOKS = chapters.Path(sys.argv[1]); sys.exit(main(sys.argv[2:]))"
-        )
-        return [sys.executable, "-c", script, str(self.path.parent), *map(str, words)]
+    def command(self, command: str, *words: object) -> list[str]:
+        """Return a command that calls `python -m course` with this chapter."""
+        return [sys.executable, "-m", "course", command, str(self.path), *map(str, words)]
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def close_fields(answer: tuple, means: pd.DataFrame, spreads: pd.DataFrame) -> s
     apart = abs(first[0] - second[0]), abs(first[1] - second[1])
     difference, smaller, larger = gap(first, second)
     seen = f"Their means are {difference:.2f} points apart, and the spreads are {smaller:.2f} and {larger:.2f}."
-    refuse(
+    refuse([
         (apart == (0, 0), "These two are the same field. Which one beside it, or above or below it, comes close?"),
         (apart == (1, 1), "These two touch only at a corner: both settings differ. Take two in the same row or the same column."),
         (sum(apart) != 1, "These two are not neighbours: in the figure, their fields share no side. Take two side by side, or one above the other."),
@@ -96,7 +96,7 @@ def close_fields(answer: tuple, means: pd.DataFrame, spreads: pd.DataFrame) -> s
         (not some_are_close and difference > closest, f"{seen} In this grid no neighbours are closer than their spreads; find those with the closest means."),
         (some_are_close and difference >= larger, f"{seen} That is no less than either. Where do the means hardly change from one field to the next?"),
         (some_are_close and difference >= smaller, f"{seen} That is less than one of the spreads, not less than each. Look for two with a smaller difference, or with larger spreads."),
-    )  # fmt: skip
+    ])  # fmt: skip
     if some_are_close:
         return f"{seen} Does your sentence name no winner, and say how many seeds there were?"
     return f"{seen} No neighbours in this grid are closer than their spreads, and none are closer than these."
@@ -110,10 +110,10 @@ def _place(rate: float, size: float, means: pd.DataFrame) -> tuple[int, int]:
         for value, known in ((rate, rates), (size, sizes), (size, rates))
     )
     known = f"learning rates {', '.join(f'{one:g}' for one in rates)}; batch sizes {', '.join(f'{one:g}' for one in sizes)}"  # fmt: skip
-    refuse(
+    refuse([
         (-1 in (row, column) and size_as_rate != -1, f"({rate:g}, {size:g}): write the learning rate first, then the batch size."),
         (-1 in (row, column), f"({rate:g}, {size:g}) is not a field of this grid: {known}."),
-    )  # fmt: skip
+    ])  # fmt: skip
     return row, column
 
 
@@ -215,7 +215,7 @@ def bootstrap_error(answer: Callable) -> str:
             (not isclose(result, expected, rel_tol=near), words_for(result, common_mistakes, hint, tolerance=0.048)),
         ]  # fmt: skip
         about = f"For values={values} and times={times}, I expected about {expected:.3g} and got {result:.3g}."
-        refuse(*((found, f"{about} {words}") for found, words in faults))
+        refuse([(found, f"{about} {words}") for found, words in faults])
     for _ in range(10):  # of two means, the spread is a matter of luck: it is near the true one about once in seven
         values = scores(4, 7.0)
         if not isclose(spread_of_means(values, 2), pstdev(values) / sqrt(len(values)), rel_tol=0.15):

@@ -70,18 +70,18 @@ def schedule_in_steps(answer: tuple) -> str:
     parts = answer.tolist() if hasattr(answer, "tolist") else answer
     if not isinstance(parts, list | tuple) or len(parts) != 2:
         raise WrongAnswer(f"I expected {asked} and got {describe(answer)}.")
-    refuse(
+    refuse([
         (parts[0] is None, "The number of all steps is still missing."),
         (parts[1] is None, "The step of the peak is still missing."),
-    )  # fmt: skip
+    ])  # fmt: skip
     steps, peak = (one_number(part, asked) for part in parts)
     hint = "How many batches has one epoch, the smaller last one included? And ten epochs?"
     about_peak = words_for(peak, wrong_peaks, "Where does the first fifth of all steps end?")
-    refuse(
+    refuse([
         ((steps, peak) == (1564, 7820), "Both numbers are right, but in each other's place."),
         (not math.isclose(steps, 7820), f"All steps: {steps:.10g} is not right. {words_for(steps, wrong_steps, hint)}"),
         (not math.isclose(peak, 1564), f"All steps: right. The step of the peak: {peak:.10g} is not right. {about_peak}"),
-    )  # fmt: skip
+    ])  # fmt: skip
     return "7,820 steps, and the peak after two epochs of them. If you forget the small last batch, you tell the schedule ten steps too few, and PyTorch stops with an error before the training ends."  # fmt: skip
 
 
@@ -216,10 +216,10 @@ def shift_images(answer: Callable) -> str:
                 hint = fixed if _works_for_28(answer, right, down) else empty
                 raise WrongAnswer(f"For {about}: {reason} {hint}".strip()) from None
             found = as_tensor(got)
-            refuse(
+            refuse([
                 (not torch.equal(given, images), "Your function changed the images that it was given; the next epoch still needs them. `moved = images` is only a second name for the same tensor: make a new one, with torch.full_like(…) or images.clone()."),
                 (found is not None and found.shape[-2:] == (28, 28), f"For {about}, I got images of 28 × 28. {fixed}"),
-            )  # fmt: skip
+            ])  # fmt: skip
             hint = "A pixel [n, 0, y, x] moves to [n, 0, y + down, x + right], if that place is inside; all other places are paper."
             if min(right, down) < 0:
                 hint = f"Mind that Python counts `[-2:]` and `[:-2]` from the end. {hint}"
@@ -305,17 +305,17 @@ def most_and_least(answer: tuple, ladder: dict[str, Sequence[float]]) -> str:
         return "In this ladder there is no step to compare, so each answer is as good as yours."
     most, least = (_row(name, rows, asked) for name in answer)
     for name in (most, least):
-        refuse(
+        refuse([
             (name == rows[0], f"'{name}' is where the ladder begins; no step leads to it. A step has the name of the row it arrives at."),
             (name not in gains, f"Of the step to '{name}' nothing can be said: there are no runs in its row or the one before."),
-        )  # fmt: skip
+        ])  # fmt: skip
     best = {name for name in gains if gains[name] >= max(gains.values()) - TIED}
     worst = {name for name in gains if gains[name] <= min(gains.values()) + TIED}
     if most in best and least in worst:
         return f"{gains[most]:+.2f} and {gains[least]:+.2f} points. Does your sentence say what the bars at the smaller step leave open?"  # fmt: skip
     spreads = {name: stdev(ladder[name]) for name in rows if len(ladder[name]) > 1} or {"": 0.0}
     backwards = min(gains.values()) < 0 and gains[least] == min(map(abs, gains.values()))
-    refuse(
+    refuse([
         (least in best and most in worst, "You have found both, but in each other's place: the one that helps most comes first."),
         (most == least, "That is twice the same step. Here one of them helps more than another."),
         *((most not in best and fits, f"Most: the step to '{most}' brings {gains[most]:+.2f} points, and another one more. {words}") for fits, words in [
@@ -331,7 +331,7 @@ def most_and_least(answer: tuple, ladder: dict[str, Sequence[float]]) -> str:
             (spreads.get(least) == min(spreads.values()), "The dots of yours are closest together. That is their spread; the question is how far the middle moves."),
             (True, "From which row to the next does the middle of the dots move least?"),
         ]),
-    )  # fmt: skip
+    ])  # fmt: skip
     return ""
 
 
@@ -341,10 +341,10 @@ def _row(name: object, rows: list[str], asked: str) -> str:
         said = "Write their names, in quotes." if as_tensor(name) is not None else ""
         raise WrongAnswer(f"I expected {asked} and got {describe(name)}. {said}".strip())
     plain = name.strip().lower().replace(" ", "_").replace("-", "_")
-    refuse(
+    refuse([
         (plain not in rows and sum(row in plain for row in rows) > 1, f"In {describe(name)} there are two rows. One name is enough for a step, that of the row it arrives at."),
         (plain not in rows, f"There is no row called {describe(name)}. The steps arrive at {', '.join(rows[1:])}."),
-    )  # fmt: skip
+    ])  # fmt: skip
     return plain
 
 

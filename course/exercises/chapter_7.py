@@ -266,31 +266,31 @@ def _pairs(got: object, images: Tensor, batch_size: int, order: Tensor) -> list[
         came = describe(got) if isinstance(got, Tensor | str | int | float) else f"a {type(got).__name__}"
         raise WrongAnswer(f"I expected batches, pairs (images, labels) in a list or by `yield`, and got {came}.{hint if isinstance(got, Tensor) else ''}")  # fmt: skip
     kinds, several, one = _axes(got), len(order.split(batch_size)), tuple(images.shape[1:])
-    refuse(
+    refuse([
         (not got and len(order) < batch_size, "No batch came. The images left over make a smaller batch."),
         (not got, "No batch came. Does every batch get to the list, or to `yield`?"),
         (kinds == (4, 1) and len(got[0]) == len(order) > batch_size, "all images came in one pair. Now cut them into batches."),
         (kinds == (4, 1), "one pair came, instead of several. Is `return` inside the loop? `yield`, or a list, goes on to the next batch; and a single batch is a list of one pair."),
         (kinds == ((4,) * several, (1,) * several), "all batches of images came first, and then all batches of labels. A batch is a pair of both: put them together, one by one."),
-    )  # fmt: skip
+    ])  # fmt: skip
     pairs = []
     for batch, kind, this in zip(got, kinds, (f"batch {place}" for place in range(len(got))), strict=True):
         what = describe(batch) if isinstance(batch, Tensor) else f"a {type(batch).__name__}"
         what += f" of {len(batch)} parts" if isinstance(batch, list | tuple) else ""
-        refuse(
+        refuse([
             (kind == 4, f"{this} is {what}. Where are the labels?"),
             (kind == 1, f"{this} is {what}. Are these the numbers of the images? Take the images and the labels with them."),
             (kind == (1, 1), f"{this} holds whole numbers where the images should be. Are these the numbers of the images? Take the images with them."),
             (kind == (1, 4), f"{this} has the labels first. Images come first, labels second."),
             (kind == (3, 0), f"{this} is a single image. `batch_size` of them go together, in one tensor."),
             (not isinstance(kind, tuple) or len(kind) != 2 or not {*kind} <= {*range(9)}, f"{this} is {what} and should be a pair of tensors, (images, labels)."),
-        )  # fmt: skip
+        ])  # fmt: skip
         x, y = map(torch.as_tensor, batch)
-        refuse(
+        refuse([
             (x.shape[1:] != one, f"{this} has images of shape {tuple(x.shape)}. As many as are in the batch, each {one}, were expected."),
             (y.shape != x.shape[:1], f"{this} has {len(x)} images, and labels of shape {tuple(y.shape)}. Each image has one label."),
             (y.dtype != torch.int64 and len(y), f"{this} has labels of type {str(y.dtype).removeprefix('torch.')}. Labels are whole numbers, int64: F.nll_loss takes no others."),
-        )  # fmt: skip
+        ])  # fmt: skip
         pairs.append((x, y))
     return pairs
 
@@ -345,9 +345,9 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
     if (images, labels, sizes) == (in_order, in_order, wanted):
         return
     for *wrong, words in common_mistakes:
-        refuse(([x, y] == [[part.tolist() for part in batches] for batches in wrong], words))
+        refuse([([x, y] == [[part.tolist() for part in batches] for batches in wrong], words)])
     place = next((place for place, (a, b) in enumerate(zip(images, in_order, strict=False)) if a != b), len(in_order))
-    refuse(
+    refuse([
         (0 in sizes, "one batch is empty."),
         (images == labels == in_order, f"images and labels are right, but the batches have sizes {sizes}, and {wanted} were expected."),
         (-1 in images, "there are images that are none of the given ones. Were their pixels changed?"),
@@ -357,7 +357,7 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
         (sorted(images) == sorted(in_order), "the right images come, but in another order than that of `order`. Does your function draw or sort one of its own?"),
         (len(images) < len(in_order), f"{len(images)} images came, and {len(in_order)} are in `order`. Is one left out between two batches?"),
         (place == len(in_order), f"{len(images)} images came, and {len(in_order)} are in `order`. Do some come twice?"),
-    )  # fmt: skip
+    ])  # fmt: skip
     raise WrongAnswer(f"at place {place} image {in_order[place]} was expected, and image {images[place]} came.")
 
 
@@ -371,10 +371,10 @@ def lines_that_wait(answer: object) -> str:
     for part in parts:
         strange = isinstance(part, bool) or not isinstance(part, int | float)
         quotes = " Without quotes." if isinstance(part, str) else ""
-        refuse(
+        refuse([
             (strange, f"I expected {asked} and found {describe(part)} among them.{quotes}"),
             (not strange and part not in range(1, 13), f"There is no line {part}. Lines 1 to 12 have a number."),
-        )  # fmt: skip
+        ])  # fmt: skip
     lines = {int(part) for part in parts}
     found = " and ".join(f"line {line}" for line in sorted(lines & {8, 10}))
     works = f"{found.capitalize()}: right." if found else ""
@@ -390,16 +390,16 @@ def lines_that_wait(answer: object) -> str:
         (5, "Line 5 does not wait: it lets go of the old slopes, and asks for no number."),
         (11, "Line 11 has nothing to wait for: when Python gets there, the question is answered. Where is it asked?"),
     ]  # fmt: skip
-    refuse(
+    refuse([
         (not lines, "Some lines do make the processor wait. Where does Python need to know a number?"),
         (len(lines) > 8, f"Those are {len(lines)} of the 12 lines. Most work goes into the queue, and the processor goes on. In which lines must Python *know* a number?"),
-    )  # fmt: skip
+    ])  # fmt: skip
     with after_success(works):
-        refuse(
+        refuse([
             *((line in lines, words) for line, words in going_on),
             (8 not in lines, "There is another one: a Python number, on the processor, is made of a tensor on the GPU."),
             (10 not in lines, "There is another one, and it has no call in it. Which way is Python to go on? It must know before it takes the next line."),
-        )  # fmt: skip
+        ])  # fmt: skip
     return "item() and `if` both need a number at once. Keep losses as tensors, loss.detach(), and look at them once, after the loop."  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """A notebook as one HTML page: nothing to fetch from a network, accessible, ready to print."""
 
+import json
 import re
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup, NavigableString, PageElement
 from latex2mathml.converter import convert
 from nbconvert.exporters.html import HTMLExporter
 from nbformat import NotebookNode
@@ -16,7 +17,7 @@ from course.handouts.copies import tags_of
 TEMPLATES = Path(__file__).parent / "templates"
 LINES = {"words": 3, "function": 6, "value": 1}  # to write on, on paper
 MATHEMATICS = re.compile(r"\$\$(?P<display>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
-KEPT_AS_IT_IS = ("code", "pre", "script", "style")  # what stands in them is no mathematics and no prose
+NO_PROSE = ("head", "code", "pre", "script", "style")  # a dollar in them is a dollar
 
 
 def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str:
@@ -27,11 +28,12 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
         kind: for whom, `student` or `instructor`.
         beside: file stems of the pages that will lie beside this one; links to other chapters become plain words.
     """
-    title = re.search(r"^# (.+)$", "\n".join(cell.source for cell in notebook.cells), flags=re.MULTILINE)[1]
+    lines = [line for cell in notebook.cells for line in cell.source.splitlines()]
+    title = next(line.removeprefix("# ") for line in lines if line.startswith("# "))
     resources = {
         "title": title,
         "kind": kind,
-        "footer": _css_string(title if kind == "student" else f"{title} · {kind}'s copy"),
+        "footer": json.dumps(title if kind == "student" else f"{title} · {kind}'s copy", ensure_ascii=False),
         "style": (TEMPLATES / "handout" / "handout.css").read_text(encoding="utf-8"),
         "colours": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
         "lines": _lines_to_write_on,
@@ -44,10 +46,6 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
 @cache
 def _exporter() -> HTMLExporter:
     return HTMLExporter(template_name="handout", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True)
-
-
-def _css_string(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _lines_to_write_on(cell: NotebookNode) -> int:
@@ -72,26 +70,27 @@ def _mend(html: str, beside: Collection[str]) -> str:
         else:
             cell.name = "td"  # a header without words tells a screen reader nothing
     for link in soup.select("main a[href]"):
-        if link["href"].partition(".ipynb")[0] in beside:
-            link["href"] = link["href"].replace(".ipynb", ".html")
-        elif not re.match(r"https?:|#", link["href"]):
+        target = str(link["href"])
+        if target.partition(".ipynb")[0] in beside:
+            link["href"] = target.replace(".ipynb", ".html")
+        elif not re.match(r"https?:|#", target):
             link.unwrap()  # a file of the course, which does not lie beside a handout
     for paragraph in soup.select("main p"):
         if "Before you run it:" in paragraph.get_text():
             paragraph.insert_after(soup.new_tag("div", attrs={"class": "write", "aria-hidden": "true"}))
-    for text in soup.find("main").find_all(string=MATHEMATICS):
-        if not text.find_parent(KEPT_AS_IT_IS):
+    for text in soup.find_all(string=MATHEMATICS):
+        if not text.find_parent(NO_PROSE):
             _write_mathematics(text)
     return str(soup)
 
 
 def _write_mathematics(text: NavigableString) -> None:
     """Put MathML, which browsers draw by themselves, in place of $…$ and $$…$$."""
-    pieces: list[str | Tag] = []
+    pieces: list[str | PageElement] = []
     end = 0
     for found in MATHEMATICS.finditer(text):
         display = "block" if found["display"] else "inline"
         formula = BeautifulSoup(convert(found["display"] or found["inline"], display=display), "html.parser")
-        pieces += [text[end : found.start()], formula.math]
+        pieces += [text[end : found.start()], *formula.contents]
         end = found.end()
     text.replace_with(*pieces, text[end:])

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from course import CommandError
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = (  # where it lies on computers whose search path doesn't name it
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -15,13 +17,12 @@ PLACES = (  # where it lies on computers whose search path doesn't name it
     r"C:\Program Files\Google\Chrome\Application\chrome.exe",
     r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
 )
-PAPERS = ("A4", "Letter")
 SECONDS = 180  # for one page; a slow computer prints forty sheets in less
 LINKS_BESIDE = re.compile(r'<a href="(?!https?:|#)[^"]*">')  # to other pages; a PDF would name a folder that is gone
 DATES = re.compile(rb"/(CreationDate|ModDate) \(D:\d{14}")
 
 
-class PrintError(RuntimeError):
+class PrintError(CommandError):
     """A page could not be printed; the message is one line."""
 
 

@@ -1,10 +1,10 @@
-"""What other files write into the documents: results/ the README's tables, the chapters the notes for the teacher."""
+"""What is written into the documents: numbers from results/, notes for the teacher, and the map of the files."""
 
+import ast
 import itertools
+import json
 import re
-import statistics
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -13,7 +13,6 @@ from scipy import stats
 
 from course import bench_report
 from course.chapters import all_chapters
-from course.handouts.copies import tags_of
 from helpers import settings
 from helpers.evaluation import mean_interval, next_run_interval
 from helpers.model import count_parameters
@@ -21,160 +20,207 @@ from helpers.recipes import RECIPES, build
 from helpers.results import load_result, load_sweep
 
 README = settings.ROOT / "README.md"
+RESULTS = settings.ROOT / "results" / "README.md"
 TEACHING = settings.ROOT / "docs" / "teaching.md"
+ARCHITECTURE = settings.ROOT / "docs" / "architecture.md"
+METRICS = ("train_loss", "val_loss", "val_f1", "val_accuracy")
+TESTED = {  # by sweep: what was trained, and its recipe
+    "seed_protocol": ("the course's: learning rate 0.001, batches of 64", "course"),
+    "picked": ("picked by the grid: learning rate {learning_rate:g}, batches of {batch_size}", "course"),
+    "best_recipe": ("the course's network, recipe `best`", "best"),
+    "small_network": ("`small_network`, with batch normalisation", "small_network"),
+    "large_network": ("`large_network`, with batch normalisation", "large_network"),
+}
+COMPARED_WITH = {  # by recipe: the one that it was made from
+    **{name: below for below, name in itertools.pairwise(settings.LADDER)},
+    **dict.fromkeys(settings.ABLATIONS, "best"),
+    "fast": "best",
+    **dict.fromkeys(settings.ONE_EPOCH[1:], "fast"),
+}
 
 
-def mean_and_spread(values: list[float], digits: int) -> str:
+def table(rows: Sequence[dict], text_columns: int = 1) -> str:
+    """Return rows of ready-made words as a Markdown table; after `text_columns` columns come numbers, to the right."""
+    align = ["left" if column < text_columns else "right" for column in range(len(rows[0]))]
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def spread(values: Sequence[float], digits: int) -> str:
     """Return `mean ± standard deviation` with `digits` decimals; the deviation is that of a sample (n − 1)."""
-    return f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
-
-
-def seed_protocol_table() -> str:
-    """Return the table of the seed's protocol: its reported run beside ours over several seeds."""
-    reported = load_result("seed_reported.json")
-    runs, history = load_sweep("seed_protocol"), load_sweep("seed_protocol", "history")
-    keys = ("train_loss", "val_loss", "val_f1", "val_accuracy")
-    lines = [
-        f"| epoch | train loss: reported | ours, {len(runs)} seeds | val loss: reported | ours "
-        "| val F1: reported | ours | val accuracy: reported | ours |",
-        "|---:|" + "---:|" * 8,
-    ]
-    for entry in reported["history"]:
-        ours = history[history["epoch"] == entry["epoch"]]
-        cells = []
-        for key in keys:
-            cells += [f"{entry[key]:.4f}", mean_and_spread(ours[key].tolist(), 4)]
-        lines.append(f"| {entry['epoch']} | " + " | ".join(cells) + " |")
-    each = ", ".join(f"{accuracy:.2%}" for accuracy in runs["test_accuracy"])
-    lines += [
-        "",
-        "| test set, once | reported | ours, mean ± standard deviation | each seed |",
-        "|---|---:|---:|---|",
-        f"| accuracy (%) | {100 * reported['test']['accuracy']:.2f} | {percent(runs['test_accuracy'])} | {each} |",
-        f"| macro F1 (%) | {100 * reported['test']['f1']:.2f} | {percent(runs['test_f1'])} | |",
-    ]
-    return "\n".join(lines)
+    return f"{pd.Series(values).mean():.{digits}f} ± {pd.Series(values).std():.{digits}f}"
 
 
 def percent(shares: pd.Series) -> str:
     """Return mean and standard deviation of shares from 0 to 1, in per cent with two decimals."""
-    return mean_and_spread((100 * shares).tolist(), 2)
+    return spread(100 * shares, 2)
 
 
-def grid_table() -> str:
-    """Return the grid: mean validation accuracy of each learning rate (rows) with each batch size (columns)."""
-    runs = load_sweep("grid")
-    sizes = sorted(runs["batch_size"].unique())
-    lines = [
-        "| learning rate | " + " | ".join(f"batches of {size}" for size in sizes) + " |",
-        "|---:|" + "---:|" * len(sizes),
-    ]
-    for rate, of_rate in runs.groupby("learning_rate"):
-        cells = [percent(of_rate.loc[of_rate["batch_size"] == size, "val_accuracy"]) for size in sizes]
-        lines.append(f"| {rate:g} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def last_epoch() -> str:
+    """Return the README's table: the reported run beside ours, after the last epoch and on the test images."""
+    reported, runs = load_result("seed_reported.json"), load_sweep("seed_protocol")
+    ours = f"ours, {len(runs)} seeds"
+    rows = []
+    for name in METRICS:
+        title = name.replace("_", " ").replace("f1", "F1").replace("val", "validation").replace("train ", "training ")
+        rows.append({"": title, "reported run": f"{reported['history'][-1][name]:.4f}", ours: spread(runs[name], 4)})
+    for name, title in (("accuracy", "test accuracy (%)"), ("f1", "test F1 (%)")):
+        share = reported["test"][name]
+        rows.append({"": title, "reported run": f"{100 * share:.2f}", ours: percent(runs[f"test_{name}"])})
+    return table(rows)
 
 
-def two_settings_table() -> str:
-    """Return the test accuracies of the course's setting and of the one that the grid picked."""
-    lines = [
-        "| setting | learning rate | batch size | seeds | validation accuracy (%) | test accuracy (%) "
-        "| 95 % interval of the mean | 95 % interval for one more run |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for title, name in (("the course's", "seed_protocol"), ("picked by the grid", "picked")):
-        runs = load_sweep(name)
+def epoch_by_epoch() -> str:
+    """Return the reported run beside ours, epoch by epoch, and the test accuracy of each of our seeds."""
+    history = load_sweep("seed_protocol", "history")
+    rows = []
+    for entry in load_result("seed_reported.json")["history"]:
+        row, ours = {"epoch": f"{entry['epoch']}"}, history[history["epoch"] == entry["epoch"]]
+        for name in METRICS:
+            title = name.replace("_", " ").replace("f1", "F1")
+            row |= {f"{title}: reported": f"{entry[name]:.4f}", f"{title}: ours": spread(ours[name], 4)}
+        rows.append(row)
+    each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in load_sweep("seed_protocol")["test_accuracy"])
+    return f"{table(rows, 0)}\n\nTest accuracy of each seed, 0 first (%): {each}"
+
+
+def grid() -> str:
+    """Return mean validation accuracy by learning rate (rows) and batch size (columns)."""
+    rows = []
+    for rate, of_rate in load_sweep("grid").groupby("learning_rate"):
+        cells = {f"batches of {size}": percent(runs["val_accuracy"]) for size, runs in of_rate.groupby("batch_size")}
+        rows.append({"learning rate": f"{rate:g}"} | cells)
+    return table(rows, 0)
+
+
+def tested(*sweeps: str) -> str:
+    """Return the accuracies of sweeps that were tested, one row each."""
+    rows = []
+    for sweep in sweeps:
+        (what, recipe), runs = TESTED[sweep], load_sweep(sweep)
         test = (100 * runs["test_accuracy"]).tolist()
-        cells = [f"{runs['learning_rate'][0]:g}", str(runs["batch_size"][0]), str(len(runs))]
-        cells += [percent(runs["val_accuracy"]), percent(runs["test_accuracy"])]
-        cells += [f"{low:.2f} to {high:.2f}" for low, high in (mean_interval(test), next_run_interval(test))]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        row = {
+            "network and settings": what.format_map(dict(runs.iloc[0])),
+            "parameters": f"{count_parameters(build(RECIPES[recipe])):,}",
+            "epochs": f"{runs['epochs'][0]}",
+            "seeds": f"{len(runs)}",
+            "validation accuracy (%)": percent(runs["val_accuracy"]),
+            "test accuracy (%)": percent(runs["test_accuracy"]),
+        }
+        for title, (low, high) in (("the mean", mean_interval(test)), ("one more run", next_run_interval(test))):
+            row[f"95 % interval of {title}"] = f"{low:.2f} to {high:.2f}"
+        rows.append(row)
+    return table(rows)
+
+
+def picked_or_not() -> str:
+    """Return the test accuracies of the course's setting and of the one that the grid picked, and their difference."""
     picked, ours = (100 * load_sweep(name)["test_accuracy"] for name in ("picked", "seed_protocol"))
     low, high = stats.ttest_ind(picked, ours, equal_var=False).confidence_interval()
     verdict = "no difference is shown" if low <= 0 <= high else "one such interval in twenty leaves out 0 by luck alone"
-    lines += [
-        "",
-        f"Picked minus the course's: {low:+.2f} to {high:+.2f} points of test accuracy (95 % interval, Welch's):",
+    difference = (
+        f"Picked minus the course's: {low:+.2f} to {high:+.2f} points of test accuracy (95 % interval, Welch's)"
+    )
+    return f"{tested('seed_protocol', 'picked')}\n\n{difference}: {verdict}."
+
+
+def recipes(sweep: str) -> str:
+    """Return what each recipe of a sweep changes, and its validation accuracy."""
+    rows = []
+    for name, runs in load_sweep(sweep).groupby("recipe", sort=False):
+        base = COMPARED_WITH.get(name, name)
+        changes = RECIPES[name].changes(RECIPES[base]).items()
+        words = ", ".join(f"{key.replace('_', ' ')} {old} → {new}" for key, (old, new) in changes)
+        row = {"recipe": f"`{name}`", "what it changes": f"of `{base}`: {words}" if words else "chapter 3's settings"}
+        rows.append(row | {"validation accuracy (%)": percent(runs["val_accuracy"])})
+    return table(rows, 2)
+
+
+def aims() -> str:
+    """Return what we had aimed at, and what came out."""
+    bench = load_result("bench.json")
+    fastest = list(bench["epoch"].values())[-1]
+    accuracy = {name: 100 * load_sweep(name)["test_accuracy"].mean() for name in TESTED}
+    rows = [
+        ("test accuracy of the course's network, recipe `best` (%)", "≥ 99.5", f"{accuracy['best_recipe']:.3f}"),
+        ("test accuracy of `small_network` (%)", "≥ 99.6", f"{accuracy['small_network']:.3f}"),
+        ("test accuracy of `large_network` (%)", "≥ 99.7", f"{accuracy['large_network']:.3f}"),
+        ("time of an epoch: times faster than the classic loop", "≥ 5", f"{fastest['times_faster_median']:.1f}"),
+        ("time of an epoch: × the lower bound", "≤ 4", f"{fastest['times_lower_bound']:.1f}"),
+        ("98.70 % of the test images: times sooner", "≥ 30", f"{bench['target']['times_faster']:.1f}"),
     ]
-    return "\n".join([*lines, f"{verdict}."])
+    return table([{"what": what, "aim": aim, "came out": got} for what, aim, got in rows])
 
 
-def recipes_table() -> str:
-    """Return the ladder of recipes and what was tried besides: what each changes, and its validation accuracy."""
-    runs = load_sweep("recipes")
-    lines = ["| recipe | what it changes | validation accuracy (%) |", "|---|---|---:|"]
-    above = dict(itertools.pairwise(settings.LADDER))
-    before = {name: lower for lower, name in above.items()} | dict.fromkeys(settings.BESIDES, "best")
-    for name in settings.LADDER + settings.BESIDES:
-        changes = RECIPES[name].changes(RECIPES[before[name]]) if name in before else {}
-        words = ", ".join(f"{key.replace('_', ' ')} {old} → {new}" for key, (old, new) in changes.items())
-        source = f"of `{before[name]}`: {words}" if words else "chapter 3's settings"
-        lines.append(f"| `{name}` | {source} | {percent(runs.loc[runs['recipe'] == name, 'val_accuracy'])} |")
-    return "\n".join(lines)
+def made_by(name: str) -> str:
+    """Return how a sweep's numbers came about: its command, seeds and machine, and whether it opened the test set."""
+    origin = json.loads((RESULTS.parent / "sweeps" / name / "origin.json").read_text(encoding="utf-8"))
+    runs, torch = load_sweep(name), origin["versions"]["torch"]
+    tested = "once in each run, after its last epoch" if "test_accuracy" in runs else "never"
+    return (
+        f"[`sweeps/{name}`](sweeps/{name}): {len(runs)} runs, {runs['seed'].nunique()} seeds for each setting; "
+        f"test images looked at: **{tested}**. PyTorch {torch} on `{origin['device']}`, "
+        f"{origin['processor_threads']} threads.\n\n```\n{origin['command']}\n```"
+    )
 
 
-def networks_table() -> str:
-    """Return the test accuracies of chapter 3's recipe, of the best one, and of another network."""
-    lines = [
-        "| network and recipe | parameters | epochs | seeds | validation accuracy (%) | test accuracy (%) "
-        "| 95 % interval of the mean |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    rows = {"the course's, chapter 3": ("course", "seed_protocol"), "the course's, `best`": ("best", "best_recipe")}
-    rows |= {
-        "with batch normalisation, `small_network`": ("small_network", "small_network"),
-        "larger, with batch normalisation, `large_network`": ("large_network", "large_network"),
-    }
-    for title, (recipe, sweep) in rows.items():
-        runs = load_sweep(sweep)
-        low, high = mean_interval((100 * runs["test_accuracy"]).tolist())
-        size = f"{count_parameters(build(RECIPES[recipe])):,}"
-        cells = [title, size, str(runs["epochs"][0]), str(len(runs)), percent(runs["val_accuracy"])]
-        cells += [percent(runs["test_accuracy"]), f"{low:.2f} to {high:.2f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def benchmark_table() -> str:
-    """Return what `python -m course bench` measured."""
-    return bench_report.markdown(load_result("bench.json")).strip()
-
-
-TABLES = {
-    "seed protocol": seed_protocol_table,
-    "grid": grid_table,
-    "two settings": two_settings_table,
-    "recipes": recipes_table,
-    "networks": networks_table,
-    "benchmark": benchmark_table,
-}
+def benchmark() -> str:
+    """Return what `python -m course bench` measured, and the command."""
+    result = load_result("bench.json")
+    command = f"python -m course bench --repeats {result['repeats']} --out runs/bench"
+    return f"{bench_report.markdown(result).strip()}\n\n```\n{command}\n```"
 
 
 def notes_for_the_teacher(chapter: Path) -> str:
     """Return a chapter's cell tagged `instructor`, without the element that folds it."""
     cells = nbformat.read(chapter, as_version=4).cells
-    (notes,) = (cell.source for cell in cells if "instructor" in tags_of(cell))
+    (notes,) = (cell.source for cell in cells if "instructor" in cell.metadata.get("tags", []))
     return re.sub(r"</?(details|summary)[^>]*>(For the teacher)?", "", notes).strip()
 
 
-def parts_of(page: Path) -> dict[str, Callable[[], str]]:
-    """Return what is written into a page, by the name between its markers."""
-    if page == TEACHING:
-        return {f"notes of {chapter.stem}": partial(notes_for_the_teacher, chapter) for chapter in all_chapters()}
-    return {f"table: {name}": table for name, table in TABLES.items()}
+def files_of(folder: str) -> str:
+    """Return the Python files of a folder and what each is for: the first line of its docstring."""
+    rows = []
+    for path in sorted((settings.ROOT / folder).rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        name = path.relative_to(settings.ROOT).as_posix().removesuffix("__init__.py")
+        rows.append({"file": f"`{name}`", "what it is for": docstring.partition("\n")[0]})
+    return table(rows, 2)
+
+
+def parts() -> dict[Path, dict[str, str]]:
+    """Return what is written into each page, by the name between its markers."""
+    tables = {
+        "epoch by epoch": epoch_by_epoch(),
+        "grid": grid(),
+        "picked or not": picked_or_not(),
+        "ladder": recipes("recipes"),
+        "networks": tested("seed_protocol", "best_recipe", "small_network", "large_network"),
+        "one epoch": recipes("one_epoch"),
+        "benchmark": benchmark(),
+        "aims": aims(),
+    }
+    origins = {f"origin of {folder.name}": made_by(folder.name) for folder in RESULTS.parent.glob("sweeps/*")}
+    notes = {f"notes of {chapter.stem}": notes_for_the_teacher(chapter) for chapter in all_chapters()}
+    files = {f"files of {folder}": files_of(folder) for folder in ("helpers", "course", "tests")}
+    return {README: {"last epoch": last_epoch()}, RESULTS: tables | origins, TEACHING: notes, ARCHITECTURE: files}
 
 
 def write_tables(write: bool = True) -> bool:
-    """Put each part between its markers in the README and in docs/teaching.md; return whether anything differed."""
+    """Put each part between its markers, and return whether anything differed.
+
+    Raises:
+        ValueError: a page lacks a marker.
+    """
     changed = False
-    for page in (README, TEACHING):
+    for page, texts in parts().items():
         old = new = page.read_text(encoding="utf-8")
-        for name, part in parts_of(page).items():
-            start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        for name, text in texts.items():
+            start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+            if (new.count(start), new.count(end)) != (1, 1):
+                raise ValueError(f"{settings.shown(page)}: needs one line '{start.strip()}' and one '{end}' below it")
             before, rest = new.split(start)
-            _, after = rest.split(end)
-            new = f"{before}{start}\n{part()}\n{end}{after}"
+            new = f"{before}{start}{text}\n{end}{rest.partition(end)[2]}"
         if write and new != old:
-            page.write_text(new, encoding="utf-8")
+            page.write_text(new, encoding="utf-8", newline="\n")
         changed |= new != old
     return changed

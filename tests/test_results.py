@@ -10,7 +10,7 @@ from helpers import results, settings
 def make_run(folder: Path, dataset: str, weights: bool = True, record: bool = True) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if weights:
-        (folder / "weights.pt").touch()
+        (folder / "weights.safetensors").touch()
     if record:
         results.save_record(folder, "03_training", dataset=dataset)
     return folder

@@ -1,0 +1,1 @@
+"""What a maintainer runs: `record` the long sweeps, `refresh` the notebooks, write the `tables` of the documents."""
