@@ -73,7 +73,7 @@ def test_no_answer_needs_luck(number: str, capsys: pytest.CaptureFixture) -> Non
         assert words in answer_to(number, answer, capsys)
 
 
-@pytest.mark.parametrize("number", exercises.CHECKS)
+@pytest.mark.parametrize("number", sorted(set(exercises.CHECKS) - {"6.3"}))  # 6.3 begins with no shift at all
 def test_no_mistake_looks_like_another(
     number: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

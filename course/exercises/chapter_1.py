@@ -97,10 +97,10 @@ def split(answer: Callable) -> str:
     missing = total - len(together.unique())
     refuse([
         (lengths == (held_out, total - held_out), f"{about} the first part has {held_out} numbers: return the training part first, then validation."),
-        (lengths != (total - held_out, held_out), f"{about} I expected {total - held_out} and {held_out} numbers and got {lengths[0]} and {lengths[1]}. Mind the ends of your slices."),
+        (lengths != (total - held_out, held_out), f"{about} I expected {total - held_out} and {held_out} numbers and got {lengths[0]} and {lengths[1]}. Mind the ends of your slices, and use `total` and `val_size`, whatever they are."),
         (missing, f"{about} {missing} of the numbers 0 to {total - 1} are in neither part, and others twice: an image to validate with must not be trained on. Cut *one* shuffled order in two."),
         (together.min() != 0, f"{about} I expected the numbers 0 to {total - 1}, each once, and got {together.min()} to {together.max()}. Python counts from 0."),
-        (any(same(part.sort().values, part) for part in (together, train, val)), f"{about} numbers come out sorted. Files may be sorted by writer: shuffle before you cut."),
+        (any(same(part.sort().values, part) for part in (together, train, val)), f"{about} numbers come out sorted. Files may be sorted by writer: shuffle before you cut, and leave the parts as they are."),
     ])  # fmt: skip
     torch.default_generator.seed()  # an answer that draws from the global generator now draws other numbers
     again, other = torch.cat(split_by(seed=1)), split_by(seed=2)
@@ -133,6 +133,7 @@ def standardise(answer: Callable) -> str:
         (x, "The images are on a scale from 0 to 1 now. That is a start: the mean should be 0 and the spread 1."),
         (train, "The training images are still on the old scale."),
         ((x - 0.1307) / 0.3081, "0.1307 and 0.3081 are MNIST's numbers. Compute the two from `train_images`, whatever they are."),
+        ((x - 0.5) / 0.5, "0.5 and 0.5 bring the pixels to −1…1. Compute the two from `train_images`, so that the mean becomes 0 and the spread 1."),
         ((x - x.mean(0)) / x.std(0), "You took mean and spread of each pixel position (0 / 0 is NaN, where a position is always blank). One mean and one spread for all pixels together."),
     ]  # fmt: skip
     hint = "Mean 0 and spread 1, from the training images."
@@ -164,6 +165,7 @@ def batches(answer: tuple) -> str:
     compare(count, 469, f"the number of batches ({about})", common_mistakes, 1e-9, hint, reveal=False)
     common_mistakes = [
         (128, "That would be a full one, but 60,000 is no multiple of 128. How many images are left over?"),
+        (0.75, "That is the share of a batch. How many images are that?"),
         (0, "A last batch has at least one image, and 60,000 is no multiple of 128. How many are left over?"),
     ]
     hint = "How many images are left when all full batches are taken away?"

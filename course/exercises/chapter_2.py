@@ -42,7 +42,7 @@ def size_after(answer: Callable) -> str:
         return size + 2 * padding - kernel + 1
 
     def draw() -> tuple[int, int, int]:
-        return between(40, 60), 2 * between(3, 6), between(2, 6)
+        return between(50, 60), 2 * between(10, 12), between(6, 8)  # no two mistakes are near each other
 
     def read(got: object) -> float:
         return one_number(got, "one number, the length of one side (height and width are equal here),")
@@ -160,7 +160,9 @@ def build_head(answer: Callable) -> str:
     def learners(maps: Tensor, *weights: Tensor) -> Tensor:
         """Return the logits of the learner's head, once it has these weights."""
         for parameter in head.parameters():
-            parameter.data = weights[sizes.index(parameter.numel())].reshape(parameter.shape)
+            weight = weights[sizes.index(parameter.numel())]
+            turned = parameter.ndim == 2 and parameter.shape == weight.T.shape  # a parameter of their own
+            parameter.data = (weight.T if turned else weight).reshape(parameter.shape)
         return _logits_of(head, maps, classes)
 
     def right(maps: Tensor, *weights: Tensor, middle: Callable = torch.relu) -> Tensor:
@@ -198,9 +200,12 @@ def _logits_of(head: nn.Module, maps: Tensor, classes: int) -> Tensor:
     try:
         logits = call_answer(head, maps)
     except WrongAnswer as reason:
-        if "shapes cannot be multiplied" not in str(reason) or any(isinstance(m, nn.Flatten) for m in head.modules()):
-            raise
-        raise WrongAnswer(f"{reason} Is `Flatten` missing? Then each row of a map is taken for the list.") from None
+        flat = any(isinstance(module, nn.Flatten) for module in head.modules())
+        refuse([
+            ("320x50" in str(reason), f"{reason} 320 and 50 are the course's own network: use `features`, `hidden` and `classes`."),
+            ("shapes cannot be multiplied" in str(reason) and not flat, f"{reason} Is `Flatten` missing? Then each row of a map is taken for the list."),
+        ])  # fmt: skip
+        raise
     if not isinstance(logits, Tensor) or logits.shape != (len(maps), classes):
         about, expected = f"maps of shape {tuple(maps.shape)} and {classes} classes", (len(maps), classes)
         raise WrongAnswer(f"For {about} I expected shape {expected} and got {describe(logits)}.")

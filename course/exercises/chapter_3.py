@@ -282,7 +282,7 @@ def accuracy(answer: Callable) -> str:
     hint = "One class for each image, argmax(dim=1); count those that are right, in all batches; divide by how many images there are."
     found = as_tensor(got)
     divisor = number / float(found) if found is not None and found.numel() == 1 and found > 0 else 0
-    if divisor > COUNT + 1 and abs(divisor - round(divisor)) < 1e-3 * divisor:
+    if divisor > COUNT + 1 and abs(divisor - round(divisor)) < 1e-6 * divisor:
         hint = f"You divided the {number} right ones by {round(divisor)}. Count the images that came out of `batches`, whichever they are."
     compare(got, hits.mean(), BATCHES, mistakes, hint=hint)
     slopes = "" if all(silent) else " (It would need less time and memory with `no_grad`: measuring needs no slopes.)"
@@ -305,7 +305,8 @@ def _wrong_accuracies(hits: Tensor, dropped: Tensor, worst: Tensor) -> list[tupl
         (1 - right, "That is the share of mistakes. Return the share that is right."),
         (shares.mean(), f"That is the mean of the batches' accuracies. The last batch has {last} images, not 8: count images, not batches."),
         (shares.sum(), "You added the batches' accuracies. Add the right ones, and divide once at the end."),
-        (shares, "That is one accuracy for each batch. Return one number for all images."),
+        (shares.sum() / COUNT, "You added the batches' accuracies, but divided by the number of images. Add the right ones: sum() instead of mean()."),
+        *[(each, "That is one number for each batch. Return one for all images.") for each in (shares, shares * torch.tensor(SIZES))],
         (hits, "That is an answer for each image. Return the share of right ones, one number."),
         (count / len(SIZES), "You divided by the number of batches. Divide by the number of images."),
         (count / last, "You divided by the size of the last batch. How many images were there in all batches?"),
@@ -350,7 +351,7 @@ def falls(answer: object, history: list[dict]) -> str:
     refuse([
         (right and named == {epoch - 1 for epoch in right}, f"What you name is one too small: {shifted}."),
         (right and named == {epoch + 1 for epoch in right}, f"What you name is one too large: {shifted}."),
-        (named - set(epochs), f"There is no epoch {max(named, default=0)} in this run: they go from {epochs[0]} to {epochs[-1]}."),
+        (named - set(epochs), f"There is no epoch {min(named - set(epochs), default=0)} in this run: they go from {epochs[0]} to {epochs[-1]}."),
         (not named, f"You say that it never falls. Look again: it does, {times}."),
         (named == rises("val_loss"), f"There the validation *loss* rises, {left}."),
         (named == rises("train_loss"), f"There the training *loss* rises, {left}."),

@@ -67,6 +67,7 @@ def images_needed(answer: Callable) -> str:
     ]  # fmt: skip
     rounding = [
         (exact, "Nearly: there is no part of an image. Round up at the end."),
+        (lambda p, e: math.ceil(exact(p, e)) + 1, "Nearly: one too many. math.ceil rounds up already."),
         (lambda p, e: math.floor(exact(p, e)), "Nearly: rounded down, the images are too few by a part of one. Round up."),
     ]  # fmt: skip
     inputs, rounded_up, wrong = draw_distinct(
@@ -77,12 +78,12 @@ def images_needed(answer: Callable) -> str:
     )
     number = one_number(call_answer(answer, *inputs), "one number")
     about = "accuracy={}, error={}".format(*inputs)
-    got = f"For {about}, I expected {rounded_up} images and got {number:.4g}."
+    got = f"For {about}, I expected {rounded_up} images and got {describe(number)}."
     refuse([
         (number < 0, f"{got} Less than none? Both are shares: accuracy is at most 1, so 1 − p is not negative."),
         (number <= 1, f"{got} That is next to nothing. A part rounded to 0 too early, the fraction upside down, or the error in per cent?"),
     ])  # fmt: skip
-    mistakes = wrong[:2] + [(cut(value), words) for value, words in wrong[2:] for cut in (float, math.floor, math.ceil)]
+    mistakes = wrong[:3] + [(cut(value), words) for value, words in wrong[3:] for cut in (float, math.floor, math.ceil)]
     hint = "Square both sides of error = √(p(1 − p)/n), then solve for n."
     compare(number, rounded_up, about, mistakes, 1e-5, hint)
     return "Half the error costs four times the images: that is the square."
@@ -122,6 +123,7 @@ def recall_precision_f1(answer: Callable) -> str:
         ([recall, precision, 2 * precision * recall], f"{only_f1} 2 · precision · recall has to be divided by their sum, which is less than 1: `max(1, …)` would undo that."),
         ([recall, precision, (precision * recall) ** 0.5], f"{only_f1} That is the geometric mean; F1 is the harmonic one."),
         ([recall, precision, accuracy], f"{only_f1} That is the accuracy, which counts all classes."),
+        *[([f1, *rest], "F1 comes last: `return recall, precision, f1`.") for rest in (right[:2], right[1::-1])],
         ([100 * share for share in right], "Those are per cent. Shares are between 0 and 1."),
         (_three(predicted, labels, 7), "Those are the three numbers of class 7. Is there still a 7 in your function, in the place of `chosen`?"),
         *[([value, value, third], words) for value, words in same_twice for third in (value, f1)],
@@ -239,6 +241,7 @@ def handed_on(answer: Callable) -> str:
         ([share, caught / (caught + alarms)], f"{first} The second is the share of mistakes among the *unsure* images. {question}"),
         ([share, caught / images], f"{first} For the second you divided by all images. Of all *mistakes*, how many are below?"),
         ([share, mistakes / images], f"{first} The second is the share of mistakes among all images; which of them are below the threshold?"),
+        ([share, caught / (alarms + calm)], f"{first} For the second you divided by the right answers. `~is_right` are the mistakes."),
         ([share, alarms / (alarms + calm)], f"{first} The second counts right answers among the unsure. `~is_right` are the mistakes."),
         ([share, alarms / (caught + alarms)], f"{first} The second is the share of the unsure images that are *right*. {question}"),
         ([share, slipped / mistakes], f"{first} The second is what still slips through: the mistakes *above* the threshold."),

@@ -249,9 +249,11 @@ def compare(
         return
     if found.isnan().any():
         hint = f"NaN is what comes of 0 / 0, or of the logarithm of a number below 0. {hint}"
-    known = (words for value, words in common_mistakes if same(found, torch.as_tensor(value), tolerance))
-    difference = _difference(found, expected, tolerance) if reveal else f"{describe(found)} is not right"
-    raise WrongAnswer(f"For {about}, {difference}. {next(known, hint)}".strip())
+    if expected.ndim == 0 and found.ndim:
+        difference = f"I expected one number and got {describe(got)}"
+    else:
+        difference = _difference(found, expected, tolerance) if reveal else f"{describe(found)} is not right"
+    raise WrongAnswer(f"For {about}, {difference}. {words_for(found, common_mistakes, hint, tolerance)}".strip())
 
 
 def as_tensor(value: object) -> Tensor | None:
@@ -291,7 +293,7 @@ def describe(value: object, digits: int = 4) -> str:
             return f"a tensor of shape {tuple(value.shape)}"
         value = value.item()
     if isinstance(value, float):
-        return f"{value:.{digits if abs(value) < 10**digits else 10}g}"  # 14270 rather than 1.427e+04
+        return f"{value:.{digits if abs(value) < 10**digits else 8}g}"  # 14270 rather than 1.427e+04
     text = f"a {type(value).__name__}" if callable(value) else " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"
 

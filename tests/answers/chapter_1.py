@@ -158,6 +158,7 @@ WRONG = {
         (standardise_overwriting, "normalised already"),
         (lambda train, test: (train.float() - train.float().mean(), test), "spread is not yet 1"),
         (lambda train, test: (train / 255, test / 255), "That is a start"),
+        (lambda train, test: tuple((x / 255 - 0.5) / 0.5 for x in (train, test)), "to −1…1"),
         (lambda train, test: tuple((x / 255 - 0.1307) / 0.3081 for x in (train, test)), "MNIST's numbers"),
         (lambda train, test: (test.float(), train.float()), "The test images came first"),
         (standardise_each_pixel, "One mean and one spread for all pixels"),
@@ -173,6 +174,7 @@ WRONG = {
         ((96, 469), "each other's place"),
         ((470, 96), "470 is not right"),
         ((469, 0), "no multiple of 128"),
+        ((469, 0.75), "How many images are that?"),
         (469, "two numbers"),
     ],
     "1.6": [

@@ -58,6 +58,20 @@ class Squeeze(nn.Module):
         return values.squeeze()
 
 
+class OwnParameters(nn.Module):
+    """Keeps its weights the other way round."""
+
+    def __init__(self, features, hidden, classes):
+        super().__init__()
+        self.first, self.second = (
+            nn.Parameter(torch.randn(shape)) for shape in ((features, hidden), (hidden, classes))
+        )
+        self.third, self.fourth = nn.Parameter(torch.zeros(hidden)), nn.Parameter(torch.zeros(classes))
+
+    def forward(self, maps):
+        return (maps.flatten(1) @ self.first + self.third).relu() @ self.second + self.fourth
+
+
 RIGHT = {
     "2.1": [("orange", "purple"), [" Orange", "PURPLE "]],
     "2.2": [
@@ -77,7 +91,7 @@ RIGHT = {
         lambda log_probs, labels: -log_probs.gather(1, labels.unsqueeze(1)).sum() / len(labels),
         nll_in_a_loop,
     ],
-    "2.5": [Head, head(), head(middle=(nn.ReLU(), nn.Dropout(0.5)))],
+    "2.5": [Head, OwnParameters, head(), head(middle=(nn.ReLU(), nn.Dropout(0.5)))],
     "2.6": [1.0, 63 / 64, torch.tensor(1.0), 1],
 }
 
@@ -143,6 +157,7 @@ WRONG = {
         (head(middle=(nn.Tanh(),)), "something other than a ReLU"),
         (head(middle=(nn.ReLU(), AlwaysDropout())), "the second time"),
         (head(Squeeze()), "expected shape (1, 5)"),
+        (lambda features, hidden, classes: head()(320, 50, 10), "the course's own network"),
         (head(swap=True), "expected shape (200, 5)"),
         (lambda features, hidden, classes: nn.Sequential(nn.Flatten(), nn.Linear(features, classes)), "one linear layer"),
         (lambda features, hidden, classes: head()(features, 50, classes), "parameters and got"),

@@ -210,6 +210,7 @@ WRONG = {
         (lambda accuracy, error: math.ceil(accuracy * (1 - accuracy) / error), "both sides are squared"),
         (lambda accuracy, error: (math.sqrt(accuracy * (1 - accuracy)) / error) ** 2, "no part of an image"),
         (lambda accuracy, error: int(accuracy * (1 - accuracy) / error**2), "rounded down"),
+        (lambda accuracy, error: math.ceil(accuracy * (1 - accuracy) / error**2) + 1, "one too many"),
         (lambda accuracy, error: accuracy * (1 - accuracy) / error ^ 2, "is written **"),
         (lambda accuracy, error: accuracy / error**2, "where is 1 − p?"),
         (lambda accuracy, error: accuracy * accuracy / error**2, "p · p"),
@@ -233,6 +234,7 @@ WRONG = {
         (three_changed(lambda r, p, f: (p, r, f)), "have changed places"),
         (three_changed(lambda r, p, f: (r, p, (r + p) / 2)), "plain mean of the two"),
         (three_changed(lambda r, p, f: (p, r, (r + p) / 2)), "not their harmonic mean"),
+        (three_changed(lambda r, p, f: (f, p, r)), "F1 comes last"),
         (three_changed(lambda r, p, f: (r, p, f / 2)), "the 2 missing"),
         (three_changed(lambda r, p, f: (r, p, r * p)), "product"),
         (three_changed(lambda r, p, f: (100 * r, 100 * p, 100 * f)), "per cent"),
@@ -299,6 +301,10 @@ WRONG = {
         (masks(lambda unsure, wrong: ((~unsure).float().mean(), unsure[wrong].float().mean())), "The first counts"),
         (lambda confidence, is_right, threshold: below(confidence, is_right, 0.9), "shares for 0.9"),
         (masks(lambda unsure, wrong: unsure.float().mean()), "two numbers"),
+        (
+            masks(lambda unsure, wrong: (unsure.float().mean(), (unsure & wrong).sum() / (~wrong).sum())),
+            "the right answers",
+        ),
         (
             lambda confidence, is_right, threshold: below(confidence, 1 - is_right, threshold),
             "bool tensor is not supported",
