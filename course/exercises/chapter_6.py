@@ -271,7 +271,7 @@ def _shift_mistakes(images: Tensor, right: int, down: int) -> list[tuple[Tensor,
         return torch.where(F.pad(torch.ones_like(images), edges) == 1, F.pad(images, edges), fill)
 
     smaller = "The pixels that leave are cut off, but nothing comes in, so the images have become smaller."
-    return [
+    mistakes = [
         (images, "The images came back as they were. Did you return the moved ones?"),
         *((moved(x, y, fill(x, y)), f"{way} {words}".strip()) for x, y, way in ways for fill, words in fills),
         (torch.full_like(images, paper), "All is paper. With a shift of 0, `[:-0]` means up to place 0, which is nothing; or was the picture never copied in?"),
@@ -287,6 +287,11 @@ def _shift_mistakes(images: Tensor, right: int, down: int) -> list[tuple[Tensor,
         (wanted[-1, 0], "Only the last image came back, and without its channel. Collect them all."),
         (wanted.trunc(), "Everything behind the point is gone: the new tensor holds whole numbers. Make it with torch.full_like(images, …)."),
     ]  # fmt: skip
+    visible = [(wanted, "")]  # in a shift by 0, or to the left, some mistakes look like the right images or like others
+    for value, words in mistakes:
+        if not any(same(value, other, tolerance=2e-3) for other, _ in visible):
+            visible.append((value, words))
+    return visible[1:]
 
 
 TIED = 0.005 + 1e-9  # percentage points; closer than that, a figure can't tell
