@@ -202,7 +202,7 @@ def collect_results(out: Path, chapters: Sequence[Path]) -> dict:
 
 def summary(results: dict, out: Path) -> str:
     """Return the short table that ends a run: data, scores, time, and where things lie."""
-    rows = {"data": settings.TITLES[results["dataset"]]}
+    rows = {"data": settings.TITLES.get(results["dataset"], "none")}
     if "test" in results:
         rows["test accuracy"] = f"{results['test']['accuracy']:.2%} of {results['test']['n']:,} images"
         rows["test F1"] = f"{results['test']['f1']:.2%} (mean of the ten classes)"

@@ -7,6 +7,7 @@ exercises are filled in with their solutions, and every check must pass; test_re
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,15 +27,16 @@ from helpers import settings
 CHECKED = "nbval-check-output"
 
 
-def validate(notebook: Path) -> subprocess.CompletedProcess:
-    """Run nbval on a notebook in a process of its own, away from the settings of this one."""
-    (notebook.parent / "pytest.ini").write_text("[pytest]\n")
+def validate(*notebooks: Path) -> subprocess.CompletedProcess:
+    """Run nbval on notebooks of one folder, in a process of its own, away from the settings of this one."""
+    folder = notebooks[0].parent
+    (folder / "pytest.ini").write_text("[pytest]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "JPY_"))}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini"]
-    command += ["-p", "no:randomly"]  # it would shuffle the cells
+    command += ["-rfEp", "-p", "no:randomly"]  # it would shuffle the cells
     return subprocess.run(
-        [*command, "--nbval-lax", "--nbval-current-env", notebook.name],
-        cwd=notebook.parent,
+        [*command, "--nbval-lax", "--nbval-current-env", *(notebook.name for notebook in notebooks)],
+        cwd=folder,
         env=environment,
         capture_output=True,
         encoding="utf-8",
@@ -43,7 +45,7 @@ def validate(notebook: Path) -> subprocess.CompletedProcess:
 
 def copy(chapter: Path, folder: Path, **values: object) -> Path:
     """Write a copy of `chapter`, its outputs kept, with its solutions filled in and the `values` it knows injected."""
-    small = {"dataset": "digits", "epochs": 2, "seeds": 2, "sweep_seeds": 1}
+    small = {"dataset": "digits", "epochs": 2, "seeds": 2, "sweep_seeds": 1, "timed_images": 640, "turns": 1}
     values = small | {"data_dir": str(settings.ROOT / "data")} | values
     known = chapters.parameter_names(chapter)
     target = folder / chapter.name
@@ -68,29 +70,33 @@ def code_cells(notebook: Path) -> list:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all chapters: later ones find there what earlier ones computed."""
-    return tmp_path_factory.mktemp("chapters")
+def validated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder in which all chapters ran in order, as later ones need what earlier ones left; and what nbval said."""
+    folder = tmp_path_factory.mktemp("chapters")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MNIST_COURSE_PROGRESS", str(folder / "progress.json"))
+        done = validate(*(copy(chapter, folder, run_dir=str(folder / "run")) for chapter in chapters.all_chapters()))
+    return folder, done.stdout
 
 
 @pytest.mark.parametrize("chapter", chapters.all_chapters(), ids=lambda chapter: chapter.stem)
 def test_every_cell_runs_checked_cells_print_what_is_committed_and_every_solution_is_right(
-    chapter: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    chapter: Path, validated: tuple[Path, str]
 ) -> None:
-    monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(folder / "progress.json"))
-    notebook = copy(chapter, folder, run_dir=str(folder / "run"))
-    checked = [cell for cell in code_cells(notebook) if CHECKED in cell.metadata.get("tags", [])]
+    folder, said = validated
+    cells = code_cells(folder / chapter.name)
+    checked = [cell for cell in cells if CHECKED in cell.metadata.get("tags", [])]
     assert checked, "no cell would be compared"
     assert all(cell.outputs for cell in checked), "a checked cell without output compares nothing"
-    done = validate(notebook)
-    assert done.returncode == 0, done.stdout[-5000:]
-    assert f"{len(code_cells(notebook))} passed" in done.stdout
+    assert f"FAILED {chapter.name}" not in said, said[-5000:]
+    assert said.count(f"PASSED {chapter.name}::Cell ") == len(cells), said[-5000:]
     assert (folder / "run" / f"{chapter.stem}.json").is_file()
     answers = json.loads((folder / "progress.json").read_text(encoding="utf-8"))["exercises"]
     of_chapter = [number for number in CHECKS if number.startswith(f"{int(chapter.stem[:2])}.")]
     assert [number for number in of_chapter if not answers[number]["solved"]] == []
 
 
+@pytest.mark.slow
 def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "progress.json"))
     (chapter,) = chapters.select_chapters(["04"])
@@ -105,25 +111,21 @@ def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path, m
 # --- the tests above can fail ---
 
 
-@pytest.mark.parametrize(
-    ("committed", "tags", "fails"),
-    [("42\n", [CHECKED], False), ("41\n", [CHECKED], True), ("41\n", [], False)],
-    ids=["the same output", "another output", "another output, unchecked"],
-)
-def test_a_checked_output_that_changed_is_found(committed: str, tags: list[str], fails: bool, tmp_path: Path) -> None:
-    output = nbformat.v4.new_output("stream", name="stdout", text=committed)
-    cell = nbformat.v4.new_code_cell("print(6 * 7)", outputs=[output], execution_count=1, metadata={"tags": tags})
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=refresh.METADATA)
-    nbformat.write(notebook, tmp_path / "small.ipynb")
+def test_a_checked_output_that_changed_and_a_cell_that_fails_are_found(tmp_path: Path) -> None:
+    def cell(code: str, committed: str, *tags: str) -> nbformat.NotebookNode:
+        output = nbformat.v4.new_output("stream", name="stdout", text=committed)
+        return nbformat.v4.new_code_cell(code, outputs=[output], execution_count=1, metadata={"tags": list(tags)})
+
+    cells = [
+        cell("print(6 * 7)", "42\n", CHECKED),
+        cell("print(6 * 7)", "41\n", CHECKED),
+        cell("print(6 * 7)", "41\n"),  # unchecked
+        cell("1 / 0", ""),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=refresh.METADATA), tmp_path / "small.ipynb")
     (tmp_path / "copied").mkdir()
     done = validate(copy(tmp_path / "small.ipynb", tmp_path / "copied"))  # copying must keep the outputs
-    assert done.returncode == (1 if fails else 0), done.stdout[-3000:]
-    assert ("Cell outputs differ" in done.stdout) == fails
-
-
-def test_a_cell_that_fails_is_found(tmp_path: Path) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")], metadata=refresh.METADATA)
-    nbformat.write(notebook, tmp_path / "small.ipynb")
-    done = validate(tmp_path / "small.ipynb")
     assert done.returncode == 1
+    assert set(re.findall(r"^FAILED small\.ipynb::Cell (\d)", done.stdout, flags=re.MULTILINE)) == {"1", "3"}
+    assert "Cell outputs differ" in done.stdout
     assert "ZeroDivisionError" in done.stdout

@@ -171,7 +171,7 @@ def test_a_check_leaves_the_random_numbers_alone(capsys: pytest.CaptureFixture) 
     torch.manual_seed(1), random.seed(1), np.random.seed(1)  # type: ignore[func-returns-value]
     expected = torch.rand(1).item(), random.random(), np.random.rand()
     torch.manual_seed(1), random.seed(1), np.random.seed(1)  # type: ignore[func-returns-value]
-    for number, answer in RIGHT:
+    for number, answer in dict(RIGHT).items():
         context = CONTEXT[number]() if number in CONTEXT else {}
         state = torch.random.get_rng_state()
         exercises.check(number, answer, **context)

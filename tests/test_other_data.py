@@ -173,10 +173,12 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
         return Series(folder / "out", results, done.stdout, server.requested)
 
 
+@pytest.mark.slow
 def test_the_archives_are_fetched_once_for_all_chapters(series: Series) -> None:
     assert series.requested == list(PUBLISHED["fashion"].files)
 
 
+@pytest.mark.slow
 def test_the_results_are_those_of_the_data_asked_for(series: Series) -> None:
     results, labels = series.results, PUBLISHED["fashion"].arrays[3]
     assert results["dataset"] == results["parameters"]["dataset"] == "fashion"
@@ -189,6 +191,7 @@ def test_the_results_are_those_of_the_data_asked_for(series: Series) -> None:
     assert (record["mean"], record["std"]) == pytest.approx((pixels.mean(), pixels.std()), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CHAPTERS)
 def test_every_chapter_begins_with_a_box_on_whose_digits_the_text_speaks_of(series: Series, number: str) -> None:
     box = series.box(number)
@@ -198,18 +201,21 @@ def test_every_chapter_begins_with_a_box_on_whose_digits_the_text_speaks_of(seri
     assert NAMES["fashion"] in box
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CHAPTERS)
 def test_no_output_takes_a_shirt_for_a_digit(series: Series, number: str) -> None:
     for text in [series.said(number), *series.alts(number)]:
         assert A_DIGIT.findall(text) == []
 
 
+@pytest.mark.slow
 def test_tables_name_the_classes(series: Series) -> None:
     rows = re.findall(r"^([A-Z].*?)(?: +[01]\.\d+){3} +12$", series.said("04"), flags=re.MULTILINE)
     assert rows == NAMES["fashion"].split(", ")
     assert re.search(r"^class Sneaker: recall", series.said("04"), flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_nothing_is_compared_with_a_run_on_mnist(series: Series) -> None:
     assert "Nobody reported a run on FashionMNIST" in series.said("03")
     assert "0.9587" not in series.said("03"), "the reported accuracy of MNIST's first epoch"

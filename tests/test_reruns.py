@@ -59,7 +59,8 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The whole series, run once for all tests here."""
     folder = tmp_path_factory.mktemp("series")
     before = state_of_the_course()
-    values = {"dataset": "digits", "epochs": 2, "seed": 3, "sweep_seeds": 1}
+    values = {"dataset": "digits", "epochs": 2, "seed": 3}
+    values |= {"sweep_seeds": 1, "seeds": 2, "timed_images": 640, "turns": 1}  # chapters 5 and 7, made short
     words = [str(word) for name, value in values.items() for word in ("-p", name, value)]
     done = execute(["course", "run", *words, "--out", "out"], folder)
     results = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
@@ -159,6 +160,7 @@ def test_a_run_shows_progress_and_no_warnings(series: Run) -> None:
     assert "WARNING" not in series.errors.upper()
 
 
+@pytest.mark.slow
 def test_a_part_of_the_series_goes_on_from_the_run_before(series: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chapter 4 finds the weights of chapter 3 in the run's folder, and measures the same again."""
     monkeypatch.chdir(series.out.parent)
@@ -169,6 +171,7 @@ def test_a_part_of_the_series_goes_on_from_the_run_before(series: Run, monkeypat
     assert again["confusion_matrix"] == series.results["confusion_matrix"]
 
 
+@pytest.mark.slow
 def test_plain_papermill_works_too(tmp_path: Path) -> None:
     values = {"batch_size": 32, "dataset": "digits", "run_dir": str(tmp_path / "run")}
     chapter = settings.ROOT / "notebooks" / "01_data.ipynb"

@@ -100,6 +100,7 @@ def tiny(shared: Tiny) -> Tiny:
     return shared
 
 
+@pytest.mark.slow
 def test_a_lost_worker_costs_no_run(cluster: Cluster, tiny: Tiny, tmp_path: Path) -> None:
     """What it had finished isn't run again; what it was doing is, by the other one, once."""
     out = tmp_path / "out"
@@ -135,6 +136,7 @@ def test_a_lost_worker_costs_no_run(cluster: Cluster, tiny: Tiny, tmp_path: Path
     assert set(results["threads"]) == {1, 3}
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_runs_on_the_cluster(
     cluster: Cluster, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
