@@ -16,8 +16,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from torch.utils.benchmark import Timer
-from torch.utils.benchmark.utils.common import set_torch_threads
 from torch.utils.data import DataLoader, Subset
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -34,7 +32,8 @@ SIZE = 2048  # rows and columns of the matrices: large enough for full speed, 50
 def timed(work: Callable[[], object], device: torch.device) -> float:
     """Do `work` once and return the seconds that it took, the work of the device included.
 
-    `torch.utils.benchmark` would do it twice before, as a warm-up: a network would be trained for three epochs.
+    `torch.utils.benchmark` would do it twice before, as a warm-up: a network would be trained for three epochs. And on
+    machines with CUDA's compiler but no GPU, importing it prints a warning into the notebook.
     """
     wait_for(device)
     start = time.perf_counter()
@@ -165,7 +164,7 @@ def training_operations(model: nn.Module) -> int:
     return int(layer_operations(model).to_numpy().sum())
 
 
-def matrix_rate(device: torch.device | str = "cpu", seconds: float = 1.0) -> float:
+def matrix_rate(device: torch.device | str = "cpu", repeats: int = 15) -> float:
     """Return the best rate of float32 matrix products measured here, in floating-point operations per second.
 
     Takes PyTorch's settings as they are. On recent GPUs convolutions may use a shorter format (TF32) that matrix
@@ -173,13 +172,13 @@ def matrix_rate(device: torch.device | str = "cpu", seconds: float = 1.0) -> flo
 
     Args:
         device: where to measure.
-        seconds: how long to repeat it; the best counts, since whatever else the machine does only slows it down.
+        repeats: products that are timed; the best counts, since whatever else the machine does only slows it down.
     """
+    device = torch.device(device)
     generator = torch.Generator().manual_seed(0)  # not the global one: measuring should change nothing
     one, other = (torch.rand(SIZE, SIZE, generator=generator).to(device) for _ in range(2))
-    names = {"torch": torch, "one": one, "other": other, "product": one @ other}
-    timer = Timer("torch.matmul(one, other, out=product)", globals=names, num_threads=torch.get_num_threads())
-    return 2 * SIZE**3 / min(timer.blocked_autorange(min_run_time=seconds).times)
+    product = one @ other  # the first takes longer
+    return 2 * SIZE**3 / min(timed(lambda: torch.matmul(one, other, out=product), device) for _ in range(repeats))
 
 
 # --- the classic loop ---
@@ -308,8 +307,17 @@ def set_up(
         schedule, loss = recipes.make_schedule(recipe, optimizer, epochs * len(batches)), recipes.make_loss(recipe)
         options: dict[str, Any] = {"scheduler": schedule, "bfloat16": recipe.bfloat16, "loss_function": loss}
         train = partial(training.train_epoch, model, batches, optimizer, **options)
-    # As a decorator, it sets the number of threads at each call, and puts it back at the end.
-    return model, train if variant.threads is None else set_torch_threads(variant.threads)(train)
+    return model, train if variant.threads is None else partial(with_threads, variant.threads, train)
+
+
+def with_threads(threads: int, work: Callable[[], float]) -> float:
+    """Do `work` with so many threads of the processor, then allow as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return work()
+    finally:
+        torch.set_num_threads(before)
 
 
 def variant_batches(variant: Variant, prepared: data.DataSplits, one_by_one: Subset, seed: int) -> DataLoader:
