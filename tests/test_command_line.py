@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -156,6 +157,10 @@ def test_data_without_network_is_refused_with_the_remedy(
     no_network: None, call: Callable[..., Answer], tmp_path: Path
 ) -> None:
     assert_refused(call("data", "--data-dir", tmp_path), "train-images-idx3-ubyte.gz", str(tmp_path / "MNIST" / "raw"))
+
+
+def test_the_version_is_that_of_the_installed_course(call: Callable[..., Answer]) -> None:
+    assert call("--version").out == [f"mnist-course {version('mnist-course')}"]
 
 
 def test_every_command_has_help(call: Callable[..., Answer]) -> None:
