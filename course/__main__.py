@@ -87,6 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
     command.add_argument("--device", choices=settings.DEVICES, default="auto", help="default: auto")
 
+    command.add_argument("--shared", action="store_true", help="instead: several trainings at once; about ten minutes")
+
     add("record", record, "run the sweeps on MNIST that results/ quotes; three hours")
     command = add("tables", tables, "write the tables in the README and results/, and the teacher's page")
     command.add_argument("--check", action="store_true", help="write nothing; exit status 1 if they differ")
@@ -192,10 +194,14 @@ def handouts(options: Namespace) -> int:
 def bench(options: Namespace) -> int:
     """Time the classic loop and the course's side by side; leave numbers and a table in the folder `--out`."""
     from course.bench import bench
+    from course.bench_shared import bench as bench_shared
 
     out = (options.out or settings.ROOT / "runs" / "bench").expanduser().absolute()
-    bench(out, options.dataset, options.device, options.repeats, options.epochs)
-    print("\n" + (out / "bench.md").read_text(encoding="utf-8"))
+    if options.shared:
+        bench_shared(out, options.dataset, options.repeats)
+    else:
+        bench(out, options.dataset, options.device, options.repeats, options.epochs)
+    print("\n" + (out / ("shared.md" if options.shared else "bench.md")).read_text(encoding="utf-8"))
     print(f"numbers and table are in {settings.shown(out)}")
     return 0
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import helpers
 from helpers import settings
 
 PATIENCE = 10  # seconds for a scheduler to answer
@@ -46,7 +47,8 @@ def run_in_subprocess(
         code: what `code_of` gave where the sweep was started; the run refuses to begin if it gives something else.
         threads: processor threads for the run; None leaves it to the worker (one, unless OMP_NUM_THREADS is set).
     """
-    env = os.environ | {"OMP_NUM_THREADS": str(threads or os.environ.get("OMP_NUM_THREADS", 1))}
+    of_worker = os.environ["OMP_NUM_THREADS"] if helpers.SET_BY_USER else 1
+    env = os.environ | {"OMP_NUM_THREADS": str(threads or of_worker)}
     # The kernel imports the very helpers that `code_of` reads, also where another copy of the course is installed.
     env["PYTHONPATH"] = os.pathsep.join([str(settings.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     start = time.perf_counter()

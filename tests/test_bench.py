@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from course import bench, bench_report
+from course import bench, bench_report, bench_shared
 from course.__main__ import main
 from helpers import data, recipes, speed, training
 
@@ -293,3 +293,33 @@ def test_auto_says_that_it_measures_the_digits(
     monkeypatch.setattr(speed, "set_up", lambda *_, **__: (nn.Identity(), lambda: 0.0))
     assert main(["bench", "--repeats", "1", "--device", "cpu", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("MNIST can't be had, so this measures the embedded digits.")
+
+
+# --- a busy machine ---
+
+
+def test_the_table_of_a_busy_machine_compares_with_one_training_alone() -> None:
+    rows = [
+        {"at_once": 1, "cores": 2, "pytorch": [2.0, 2.2, 8.0], "course": [2.0, 1.0, 2.5], "memory_mb": 900.0},
+        {"at_once": 4, "cores": 2, "pytorch": [90.0, 90.0, 80.0], "course": [9.0, 10.0, 11.0], "memory_mb": 900.0},
+        {"at_once": 1, "cores": 1, "pytorch": [7.0] * 3, "course": [3.0] * 3, "memory_mb": 900.0},
+    ]
+    common = {"dataset": "digits", "images": 10, "limit": 90, "cores": 2, "repeats": 3, "versions": {"torch": "2"}}
+    lines = bench_shared.markdown(common | {"rows": rows}).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:5]]
+    assert cells[0] == ["1", "2.2", "2.0", "1.00"]
+    assert cells[1] == ["4", "over 90", "10.0", "1.25"]
+    assert cells[2] == ["1, quota of one core", "7.0", "3.0", "1.50"]
+
+
+@pytest.mark.slow  # two processes load PyTorch
+def test_trainings_at_once_all_end_and_are_counted() -> None:
+    seconds, memory = bench_shared.last_of(2, "digits", {"OMP_NUM_THREADS": "1"})
+    assert 0 < seconds < bench_shared.LIMIT
+    assert memory > 100
+
+
+@pytest.mark.slow
+def test_a_training_that_fails_is_not_a_time() -> None:
+    with pytest.raises(RuntimeError, match="ended before it began"):
+        bench_shared.last_of(1, "nosuchdata", {})
