@@ -125,6 +125,10 @@ RECIPES = {
     "old_dropout": replace(BEST, conv_dropout=0.5, fc_dropout=0.5),
     "no_augmentation": replace(BEST, shift=0.0, rotation=0.0, scaling=0.0),
     "more_augmentation": replace(BEST, shift=3.0, rotation=15.0, scaling=0.15),
+    # From `augmented` to `best` both the optimizer and the strength of its weight decay change. What a step shrinks
+    # the weights by is learning rate × weight decay with AdamW, and in the long run ten times that with momentum 0.9.
+    "weaker_decay": replace(BEST, weight_decay=0.00008),  # SGD that shrinks as `augmented` does: 4e-5
+    "adamw_stronger_decay": replace(AUGMENTED, weight_decay=0.0625),  # AdamW that shrinks as `best` does: 2.5e-4
     # other networks
     "small_network": replace(MOVED_MORE, network="small"),
     "large_network": replace(MOVED_MORE, network="large", fc_dropout=0.2),

@@ -26,6 +26,7 @@ SWEEPS = {  # in this order: `picked` takes what `grid` found
     "picked": f"03 04 {BEST_OF_GRID} --seeds 10 -p dataset mnist",
     # Chapter 6: the ladder of recipes with its variations; its top; two networks with batch normalisation.
     "recipes": f"06 --grid recipe={COMPARED} --seeds 5 -p dataset mnist {UNTESTED}",
+    "decay": f"06 --grid recipe={','.join(settings.DECAY)} --seeds 5 -p dataset mnist {UNTESTED}",
     "best_recipe": "06 --seeds 10 -p dataset mnist -p recipe best",
     "small_network": "06 --seeds 5 -p dataset mnist -p recipe small_network -p epochs 40",
     "large_network": "06 --seeds 5 -p dataset mnist -p recipe large_network -p epochs 24",
