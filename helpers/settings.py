@@ -129,6 +129,20 @@ def check(**values: object) -> None:
             raise ValueError(f"{name}: got {value!r} ({type(value).__name__}); give {RULES[name].allowed}")
 
 
+def checked(namespace: dict[str, object]) -> dict[str, object]:
+    """Return a chapter's parameters by name, checked: `parameters = settings.checked(globals())`.
+
+    Args:
+        namespace: the notebook's names, right after its cell of parameters; all others are left out.
+
+    Raises:
+        ValueError: as `check`.
+    """
+    found = {name: namespace[name] for name in RULES if name in namespace}
+    check(**found)
+    return found
+
+
 def parse(name: str, text: str) -> object:
     """Turn a word from the command line into a checked value: `parse("epochs", "3")` is the integer 3.
 
