@@ -1,20 +1,26 @@
 """Copies for a class: a student's without solutions, an instructor's with all, pages that print and read well."""
 
 import ast
+import base64
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import nbformat
 import papermill
+import psutil
 import pytest
-from accessibility import violations
+from accessibility import opened, violations, without_policy
 from bs4 import BeautifulSoup
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
@@ -24,6 +30,7 @@ from solutions import filled_copy
 
 from course import chapters, exercises
 from course.__main__ import main
+from course.folder import MARKER
 from course.handouts import copies, folder, pages, printing
 from course.handouts.build import build
 from helpers import settings
@@ -367,6 +374,63 @@ def test_words_of_code_stay_words() -> None:
     soup = small_page(new_code_cell("print('<i>x</i> & y')", outputs=[output]))
     assert soup.find_all(["b", "i", "script"]) == []
     assert "<b>bold</b> & <script>alert(1)</script>" in soup.get_text()
+
+
+RUNS = "document.documentElement.classList.add('ran-{}')"
+MARKDOWN = {
+    "script": "<script>{}</script>",
+    "picture": '<img src="nowhere.png" onerror="{}">',
+    "fold": '<details open ontoggle="{}"><summary>s</summary></details>',
+}
+OUTPUTS = {
+    "output": "<script>{}</script>",
+    "svg": '<svg onload="{}"></svg>',
+    "svg-script": "<svg><script>{}</script></svg>",
+    "style": '<style onload="{}">p {{}}</style>',
+}
+SVG = """<svg xmlns="http://www.w3.org/2000/svg"><script>{}</script><circle r="9"/></svg>"""
+
+
+@needs_browser
+def test_nothing_that_a_chapter_holds_runs_in_its_page() -> None:
+    """Not Markdown, not outputs, not SVG. Without the page's policy all would, except a picture of its own."""
+    prose = [new_markdown_cell(html.format(RUNS.format(name))) for name, html in MARKDOWN.items()]
+    shown = [{"text/html": html.format(RUNS.format(name))} for name, html in OUTPUTS.items()]
+    shown.append({"image/svg+xml": SVG.format(RUNS.format("picture-of-its-own"))})
+    cells = [*prose, new_code_cell("1", outputs=[new_output("display_data", data) for data in shown])]
+    page = pages.page(new_notebook(cells=[new_markdown_cell("# 1 · What?"), *cells]), "student")
+    assert set(re.findall(r'<html[^>]* class="([^"]*)"', opened(without_policy(page), BROWSER))[0].split()) == {
+        f"ran-{name}"
+        for name in (MARKDOWN | OUTPUTS)
+        if name != "style"  # which is removed
+    }
+    assert "ran-" not in re.search(r"<html[^>]*>", opened(page, BROWSER))[0]
+
+
+def test_a_page_leads_nowhere_by_itself() -> None:
+    soup = small_page(new_markdown_cell('<meta http-equiv="Refresh" content="0; url=https://example.org">'))
+    assert [tag["http-equiv"] for tag in soup.select("meta[http-equiv]")] == ["Content-Security-Policy"]
+
+
+def test_a_drawing_is_a_picture() -> None:
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
+    told = {"image/svg+xml": {"alt": "a circle"}}
+    soup = small_page(
+        new_code_cell("1", outputs=[new_output("display_data", {"image/svg+xml": drawing}, metadata=told)])
+    )
+    assert soup.img["alt"] == "a circle"
+    assert base64.b64decode(soup.img["src"].removeprefix("data:image/svg+xml;base64,")).decode() == drawing
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_policy_takes_nothing_away_from_a_page(built: Path, tmp_path: Path) -> None:
+    """Pictures, mathematics, tables and folds: the same print, to the last byte."""
+    page = (built / "instructor" / "04_evaluation.html").read_text(encoding="utf-8")
+    assert without_policy(page) != page
+    for name, html in (("with", page), ("without", without_policy(page))):
+        printing.print_to_pdf(html, tmp_path / f"{name}.pdf", BROWSER)
+    assert (tmp_path / "with.pdf").read_bytes() == (tmp_path / "without.pdf").read_bytes()
 
 
 # --- paper ---
