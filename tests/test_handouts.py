@@ -708,12 +708,89 @@ def test_a_browser_that_fails_is_named_in_one_line(tmp_path: Path) -> None:
         printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", "false")  # a command that always fails
 
 
+def browser_that(path: Path, does: str) -> str:
+    """Write a command that does what a shell script says where a browser would write the PDF `$made`."""
+    path.write_text(f"#!/bin/sh\nfor word; do case $word in --print-to-pdf=*) made=${{word#*=}};; esac; done\n{does}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def ends(pid: int) -> bool:
+    """Return whether a process ends within five seconds."""
+    for _ in range(100):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+needs_shell = pytest.mark.skipif(os.name == "nt", reason="the browser of these tests is a shell script")
+
+
+@needs_shell
+def test_half_a_print_is_none(tmp_path: Path) -> None:
+    browser = browser_that(tmp_path / "browser", 'echo "%PDF-1.4 1 0 obj" > $made')
+    (tmp_path / "page.pdf").write_text("the earlier one")
+    with pytest.raises(printing.PrintError, match=r"^page\.pdf: .* printed only a part of it; is the disk full\?$"):
+        printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", browser)
+    assert (tmp_path / "page.pdf").read_text() == "the earlier one"
+
+
+@needs_shell
+def test_a_disk_that_fills_leaves_the_earlier_print(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    browser = browser_that(
+        tmp_path / "browser", "ulimit -S -f unlimited; { head -c 100000 /dev/zero; echo %%EOF; } > $made"
+    )
+    (tmp_path / "page.pdf").write_text("the earlier one")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))  # what is left on the disk
+    try:
+        with pytest.raises(OSError, match=r"page\.pdf: can't be written"):
+            printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", browser)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "page.pdf").read_text() == "the earlier one"
+    assert {path.name for path in tmp_path.iterdir()} == {"browser", "page.pdf"}
+
+
+@needs_shell
+def test_a_browser_that_hangs_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = browser_that(tmp_path / "browser", f"sleep 60 & echo $! > '{tmp_path}/pid'; wait")
+    monkeypatch.setattr(printing, "SECONDS", 1)
+    with pytest.raises(printing.PrintError, match="took longer than 1 s"):
+        printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", browser)
+    assert ends(int((tmp_path / "pid").read_text()))
+
+
+@needs_shell
+@pytest.mark.slow
+def test_a_build_that_is_told_to_end_leaves_the_earlier_handouts_and_no_browser(tmp_path: Path) -> None:
+    build(CHAPTERS[:1], tmp_path / "out")
+    before = everything_below(tmp_path / "out")
+    browser_that(
+        tmp_path / "chromium", f"sleep 60 & echo $! > '{tmp_path}/new'; mv '{tmp_path}/new' '{tmp_path}/pid'; wait"
+    )
+    words = [sys.executable, "-m", "course", "handouts", "--chapters", "1", "--pdf", "--out", str(tmp_path / "out")]
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    process = subprocess.Popen(words, cwd=settings.ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
+    while not (tmp_path / "pid").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert "Traceback" not in process.communicate()[1]
+    assert process.returncode == 143
+    assert ends(int((tmp_path / "pid").read_text()))
+    assert everything_below(tmp_path / "out") == before
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(small_course: Path, capsys: pytest.CaptureFixture) -> None:
     small_course.write_text("a file")
-    for out in (small_course, small_course / "out"):
+    for out, reason in ((small_course, "is a file"), (small_course / "out", "can't be written")):
         assert make(out) == 2
         message = capsys.readouterr().err
-        assert "can't be written" in message
+        assert reason in message
         assert message.count("\n") == 1
 
 
