@@ -499,7 +499,8 @@ def everything_below(out: Path) -> dict[str, bytes]:
 
 
 def files_in(out: Path) -> set[str]:
-    return set(everything_below(out)) - {folder.MANIFEST}
+    """Return the names of all files but those that the command keeps for itself."""
+    return {name for name in everything_below(out) if not name.startswith(".")}
 
 
 def expected(*stems: str, endings: tuple[str, ...] = ("html", "ipynb")) -> set[str]:
@@ -534,7 +535,7 @@ def test_one_chapter_built_anew_leaves_those_of_the_others(small_course: Path) -
     after = everything_below(small_course)
     gone = expected("03_third", endings=("pdf",))
     assert set(before) - set(after) == gone
-    assert {name for name in after if after[name] != before[name]} == {folder.MANIFEST}
+    assert {name for name in after if after[name] != before[name]} == {MARKER}
     assert b'href="01_first.html"' in after["student/03_third.html"], "the page of chapter 1 is still beside it"
     assert make(small_course, "--chapters", "1", "2") == 0
     assert files_in(small_course) == expected("01_first", "02_second", "03_third"), (
@@ -549,58 +550,107 @@ def test_handouts_of_a_chapter_that_the_course_no_longer_has_go(small_course: Pa
     assert files_in(small_course) == expected("01_first", "02_renamed", "03_third")
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "student/marks.csv", "student/01_first.pdf"])
-@pytest.mark.parametrize("built_before", [False, True])
-def test_a_folder_with_somebodys_own_files_is_refused(
-    name: str, built_before: bool, small_course: Path, capsys: pytest.CaptureFixture
-) -> None:
-    if built_before:
-        make(small_course)
-    (small_course / name).parent.mkdir(parents=True, exist_ok=True)
+@pytest.mark.parametrize("name", ["notes.txt", "01_data.ipynb", ".git/config", "student/01_first.ipynb"])
+def test_a_folder_that_no_build_made_is_refused(name: str, small_course: Path, capsys: pytest.CaptureFixture) -> None:
+    (small_course / name).parent.mkdir(parents=True)
     (small_course / name).write_text("mine")
-    before = everything_below(small_course)
-    capsys.readouterr()
     assert make(small_course) == 2
     message = capsys.readouterr().err
-    assert f"holds files that no build of handouts wrote ({name}); move them elsewhere" in message
+    assert "was not made by `handouts` and holds files" in message
     assert message.count("\n") == 1
-    assert everything_below(small_course) == before
+    assert everything_below(small_course) == {name: b"mine"}
 
 
-def test_hidden_files_are_left_alone(small_course: Path) -> None:
-    hidden = (".git/config", "student/.DS_Store", "student/.ipynb_checkpoints/01_first.ipynb")
-    for name in hidden:
+def test_the_courses_own_notebooks_are_no_place_for_handouts(small_course: Path, capsys: pytest.CaptureFixture) -> None:
+    before = everything_below(chapters.NOTEBOOKS)
+    assert make(chapters.NOTEBOOKS) == 2
+    assert "was not made by `handouts`" in capsys.readouterr().err
+    assert everything_below(chapters.NOTEBOOKS) == before
+
+
+def test_no_name_for_the_folder_is_refused(
+    small_course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """As in `--out "$FOLDER"` where FOLDER was never set: it isn't the folder that one happens to be in."""
+    monkeypatch.chdir(chapters.NOTEBOOKS.parent)
+    with pytest.raises(SystemExit) as stopped:
+        main(["handouts", "--out", ""])
+    assert stopped.value.code == 2
+    assert "--out: got no name; give a folder's name" in capsys.readouterr().err
+    assert not Path("student").exists()
+
+
+def test_files_beside_the_handouts_are_left_alone(small_course: Path) -> None:
+    make(small_course)
+    theirs = ("notes.txt", ".git/config", "student/marks.csv", "student/.ipynb_checkpoints/01_first.ipynb")
+    for name in theirs:
         (small_course / name).parent.mkdir(parents=True, exist_ok=True)
-        (small_course / name).write_text("hidden")
-    assert make(small_course) == make(small_course) == 0
-    assert files_in(small_course) - set(hidden) == expected("01_first", "02_second", "03_third")
-    assert all((small_course / name).read_text() == "hidden" for name in hidden)
-
-
-def test_a_handout_that_somebody_changed_is_named_and_kept(small_course: Path, capsys: pytest.CaptureFixture) -> None:
-    make(small_course)
-    corrected = small_course / "student" / "02_second.ipynb"
-    corrected.write_text("corrected by the teacher")
-    before = everything_below(small_course)
-    capsys.readouterr()
-    assert make(small_course) == 2
-    message = capsys.readouterr().err
-    assert "were changed since they were built (student/02_second.ipynb); move them elsewhere" in message
-    assert message.count("\n") == 1
-    assert everything_below(small_course) == before
-    assert make(small_course, "--chapters", "1") == 0, "chapter 2 is not concerned"
-    assert make(small_course, "--chapters", "2") == 2, "it is still known what it was"
-    assert corrected.read_text() == "corrected by the teacher"
-    corrected.unlink()
+        (small_course / name).write_text("mine")
     assert make(small_course) == 0
+    assert all((small_course / name).read_text() == "mine" for name in theirs)
 
 
-def test_a_damaged_list_of_files_proves_nothing(small_course: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_handout_that_somebody_worked_in_is_kept_beside_the_new_one(
+    small_course: Path, capsys: pytest.CaptureFixture
+) -> None:
     make(small_course)
-    (small_course / folder.MANIFEST).write_text("{")
-    capsys.readouterr()
-    assert make(small_course) == 2
-    assert "(instructor/01_first.html and 11 more)" in capsys.readouterr().err
+    handout, fresh = small_course / "student" / "02_second.ipynb", everything_below(small_course)
+    for number in (1, 2):
+        handout.write_text(f"answer {number}")
+        capsys.readouterr()
+        assert make(small_course, "--chapters", "1") == 0
+        assert handout.read_text() == f"answer {number}", "chapter 2 is not concerned"
+        assert "answer" not in capsys.readouterr().out
+        assert make(small_course) == 0
+        assert f"02_second.ipynb was changed since it was built; it is now 02_second-{number}.ipynb\n" in (
+            capsys.readouterr().out
+        )
+    assert everything_below(small_course) == fresh | {
+        "student/02_second-1.ipynb": b"answer 1",
+        "student/02_second-2.ipynb": b"answer 2",
+    }
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+def test_what_has_a_handouts_name_and_is_none_is_kept_too(kind: str, small_course: Path) -> None:
+    make(small_course)
+    taken, theirs = small_course / "student" / "01_first.pdf", small_course.parent / "theirs"
+    theirs.mkdir()
+    (theirs / "work").write_text("mine")
+    if kind == "folder":
+        theirs.rename(taken)
+    elif kind == "link":
+        taken.symlink_to(theirs / "work")
+    else:
+        taken.write_text("mine")
+    assert make(small_course, "--pdf") == 0
+    assert taken.read_text() == "A4"
+    kept = small_course / "student" / "01_first-1.pdf"
+    assert (kept / "work" if kind == "folder" else kept).read_text() == "mine"
+    assert kept.is_symlink() == (kind == "link")
+
+
+@pytest.mark.parametrize("files", ['["student/01_first.html"]', '{"../precious.txt": "%s"}'])
+def test_a_list_of_files_that_somebody_changed_proves_nothing(files: str, small_course: Path) -> None:
+    precious = small_course.parent / "precious.txt"
+    precious.write_text("mine")
+    make(small_course)
+    files = files.replace("%s", folder._digest(precious))
+    (small_course / MARKER).write_text(f'{{"made_by": "handouts", "files": {files}}}')
+    (small_course / "student" / "01_first.ipynb").write_text("an answer")
+    assert make(small_course) == 0
+    assert precious.read_text() == "mine"
+    assert (small_course / "student" / "01_first-1.ipynb").read_text() == "an answer"
+
+
+def test_what_a_killed_build_left_is_cleared_away(small_course: Path) -> None:
+    make(small_course)
+    before = everything_below(small_course)
+    (small_course / ".building-k1ll3d" / "new").mkdir(parents=True)
+    (small_course / ".building-k1ll3d" / "new" / "half.pdf").write_text("%PDF")
+    (small_course / MARKER).write_text('{"made_by": "handouts"}')  # killed before the list was written
+    assert make(small_course) == 0
+    assert everything_below(small_course) == before
 
 
 def test_a_print_that_fails_leaves_the_old_handouts(
@@ -635,13 +685,13 @@ def test_a_file_that_cannot_be_moved_leaves_the_old_handouts(
     move = folder.os.replace
 
     def fail_late(source: Path, target: Path) -> None:
-        if next(moves) == 25:  # of 18 old files and the list away, and as many less the PDFs to their places
+        if next(moves) == 15:  # of 6 PDFs away, and 12 files and their list to their places
             raise error
         move(source, target)
 
     monkeypatch.setattr(folder.os, "replace", fail_late)
     assert make(small_course) == status
-    assert next(moves) > 25
+    assert next(moves) > 15
     assert everything_below(small_course) == before
 
 
