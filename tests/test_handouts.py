@@ -166,6 +166,76 @@ def test_the_search_would_find_leaks_in_a_pdf(chapter: Path, source: NotebookNod
     assert code_found(source, text_of(printed / "instructor" / f"{chapter.stem}.pdf")) >= 0.7
 
 
+@pytest.fixture
+def own_chapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A teacher's chapter 1, alone in a folder of notebooks, as it is committed."""
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(chapters, "NOTEBOOKS", tmp_path / "notebooks")
+    return Path(shutil.copy(CHAPTERS[0], tmp_path / "notebooks"))
+
+
+def change(notebook: Path, how: Callable[[NotebookNode], NotebookNode | None]) -> None:
+    content = nbformat.read(notebook, as_version=4)
+    nbformat.write(how(content) or content, notebook)
+
+
+@pytest.mark.parametrize("executed", [False, True])
+def test_an_answer_in_the_chapter_is_not_handed_out(
+    executed: bool, own_chapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A teacher solved the exercises in class; the copies hold the stubs, as if nobody had."""
+    stubs = [cell.source for cell in tagged(nbformat.read(own_chapter, as_version=4), "exercise")]
+    if executed:
+        (tmp_path / "run").mkdir()
+        change(Path(shutil.copy(own_chapter, tmp_path / "run")), filled_copy)
+    else:
+        change(own_chapter, filled_copy)
+    words = ["--source", str(tmp_path / "run")] if executed else []
+    assert main(["handouts", "--out", str(tmp_path / "out"), *words]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "holds an answer" in line]
+    assert [line.partition(":")[0] for line in lines] == [f"Exercise 1.{number}" for number in range(1, len(stubs) + 1)]
+    for kind in ("student", "instructor"):
+        made = nbformat.read(tmp_path / "out" / kind / own_chapter.name, as_version=4)
+        assert [cell.source for cell in tagged(made, "exercise")] == stubs
+    source = nbformat.read(CHAPTERS[0], as_version=4)
+    assert leaks(source, soup_of(tmp_path / "out" / "student" / f"{own_chapter.stem}.html").get_text()) == []
+
+
+def test_a_teachers_own_exercise_is_handed_out_as_it_is(own_chapter: Path, tmp_path: Path) -> None:
+    text = new_markdown_cell("**Exercise 1.9** · 5 minutes · ●○○ — Add.", metadata={"tags": ["exercise"]})
+    stub = new_code_cell("total = None  # yours", metadata={"tags": ["exercise"]})
+    change(own_chapter, lambda notebook: notebook.cells.extend([text, stub]))
+    main(["handouts", "--out", str(tmp_path / "out")])
+    made = nbformat.read(tmp_path / "out" / "student" / own_chapter.name, as_version=4)
+    assert made.cells[-1].source == "total = None  # yours"
+
+
+@pytest.mark.parametrize("tag", ["Solution", "solutions", "instructor ", "exercice"])
+def test_a_mistyped_tag_is_named_before_anything_is_written(
+    tag: str, own_chapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    change(own_chapter, lambda notebook: notebook.cells[4].metadata.update(tags=["check", tag]))
+    assert main(["handouts", "--out", str(tmp_path / "out")]) == 2
+    message = capsys.readouterr().err
+    assert f"01_data: cell 5 has an unknown tag, {tag!r}; correct or remove it, tags are card, check, " in message
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_tags_are_those_that_the_map_explains() -> None:
+    page = (settings.ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## What a cell's tag means")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, flags=re.MULTILINE)) == copies.TAGS
+
+
+def test_nothing_that_belongs_to_a_hidden_cell_stays() -> None:
+    hidden = new_markdown_cell("![s](attachment:s.png)", metadata={"tags": ["solution"], "note": "secret"})
+    hidden.attachments = {"s.png": {"image/png": "secret"}}
+    notebook = new_notebook(cells=[new_markdown_cell("# 1"), hidden], metadata={"widgets": {"state": "secret"}})
+    for copied in (copies.student_copy(notebook), copies.student_page(notebook)):
+        assert "secret" not in everything_in(copied)
+
+
 # --- and nothing else is kept from them ---
 
 
