@@ -6,6 +6,7 @@ option needs none of them.
 
 import argparse
 import re
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from course import CommandError
+from course import CommandError, folder
 from helpers import settings
 
 
@@ -74,9 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--reset", action="store_true", help="forget all, for the next learner at this computer")
 
     command = add("handouts", handouts, "build students' and instructors' copies of the chapters")
-    command.add_argument("--out", type=Path, metavar="DIR", help="default: handouts in the course")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: handouts in the course")
     command.add_argument("--chapters", nargs="+", default=[], metavar="CHAPTER", help="default: all")
-    command.add_argument("--source", type=Path, metavar="DIR", help="chapters that `run` left in DIR")
+    command.add_argument("--source", type=folder.given, metavar="DIR", help="chapters that `run` left in DIR")
     command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
@@ -183,7 +184,8 @@ def handouts(options: Namespace) -> int:
     from course.chapters import select_chapters
     from course.handouts.build import build
 
-    out = (options.out or settings.ROOT / "handouts").expanduser().absolute()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is begun is cleared away, as after Ctrl-C
+    out = options.out or settings.ROOT / "handouts"
     chapters = select_chapters(options.chapters)
     files = build(chapters, out, options.paper if options.pdf else None, options.source)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))

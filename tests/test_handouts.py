@@ -1,20 +1,26 @@
 """Copies for a class: a student's without solutions, an instructor's with all, pages that print and read well."""
 
 import ast
+import base64
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import nbformat
 import papermill
+import psutil
 import pytest
-from accessibility import violations
+from accessibility import opened, violations, without_policy
 from bs4 import BeautifulSoup
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
@@ -24,6 +30,7 @@ from solutions import filled_copy
 
 from course import chapters, exercises
 from course.__main__ import main
+from course.folder import MARKER
 from course.handouts import copies, folder, pages, printing
 from course.handouts.build import build
 from helpers import settings
@@ -157,6 +164,76 @@ def test_the_search_for_leaks_would_find_them(chapter: Path, source: NotebookNod
 @pytest.mark.slow
 def test_the_search_would_find_leaks_in_a_pdf(chapter: Path, source: NotebookNode, printed: Path) -> None:
     assert code_found(source, text_of(printed / "instructor" / f"{chapter.stem}.pdf")) >= 0.7
+
+
+@pytest.fixture
+def own_chapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A teacher's chapter 1, alone in a folder of notebooks, as it is committed."""
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(chapters, "NOTEBOOKS", tmp_path / "notebooks")
+    return Path(shutil.copy(CHAPTERS[0], tmp_path / "notebooks"))
+
+
+def change(notebook: Path, how: Callable[[NotebookNode], NotebookNode | None]) -> None:
+    content = nbformat.read(notebook, as_version=4)
+    nbformat.write(how(content) or content, notebook)
+
+
+@pytest.mark.parametrize("executed", [False, True])
+def test_an_answer_in_the_chapter_is_not_handed_out(
+    executed: bool, own_chapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A teacher solved the exercises in class; the copies hold the stubs, as if nobody had."""
+    stubs = [cell.source for cell in tagged(nbformat.read(own_chapter, as_version=4), "exercise")]
+    if executed:
+        (tmp_path / "run").mkdir()
+        change(Path(shutil.copy(own_chapter, tmp_path / "run")), filled_copy)
+    else:
+        change(own_chapter, filled_copy)
+    words = ["--source", str(tmp_path / "run")] if executed else []
+    assert main(["handouts", "--out", str(tmp_path / "out"), *words]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "holds an answer" in line]
+    assert [line.partition(":")[0] for line in lines] == [f"Exercise 1.{number}" for number in range(1, len(stubs) + 1)]
+    for kind in ("student", "instructor"):
+        made = nbformat.read(tmp_path / "out" / kind / own_chapter.name, as_version=4)
+        assert [cell.source for cell in tagged(made, "exercise")] == stubs
+    source = nbformat.read(CHAPTERS[0], as_version=4)
+    assert leaks(source, soup_of(tmp_path / "out" / "student" / f"{own_chapter.stem}.html").get_text()) == []
+
+
+def test_a_teachers_own_exercise_is_handed_out_as_it_is(own_chapter: Path, tmp_path: Path) -> None:
+    text = new_markdown_cell("**Exercise 1.9** · 5 minutes · ●○○ — Add.", metadata={"tags": ["exercise"]})
+    stub = new_code_cell("total = None  # yours", metadata={"tags": ["exercise"]})
+    change(own_chapter, lambda notebook: notebook.cells.extend([text, stub]))
+    main(["handouts", "--out", str(tmp_path / "out")])
+    made = nbformat.read(tmp_path / "out" / "student" / own_chapter.name, as_version=4)
+    assert made.cells[-1].source == "total = None  # yours"
+
+
+@pytest.mark.parametrize("tag", ["Solution", "solutions", "instructor ", "exercice"])
+def test_a_mistyped_tag_is_named_before_anything_is_written(
+    tag: str, own_chapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    change(own_chapter, lambda notebook: notebook.cells[4].metadata.update(tags=["check", tag]))
+    assert main(["handouts", "--out", str(tmp_path / "out")]) == 2
+    message = capsys.readouterr().err
+    assert f"01_data: cell 5 has an unknown tag, {tag!r}; correct or remove it, tags are card, check, " in message
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_tags_are_those_that_the_map_explains() -> None:
+    page = (settings.ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## What a cell's tag means")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, flags=re.MULTILINE)) == copies.TAGS
+
+
+def test_nothing_that_belongs_to_a_hidden_cell_stays() -> None:
+    hidden = new_markdown_cell("![s](attachment:s.png)", metadata={"tags": ["solution"], "note": "secret"})
+    hidden.attachments = {"s.png": {"image/png": "secret"}}
+    notebook = new_notebook(cells=[new_markdown_cell("# 1"), hidden], metadata={"widgets": {"state": "secret"}})
+    for copied in (copies.student_copy(notebook), copies.student_page(notebook)):
+        assert "secret" not in everything_in(copied)
 
 
 # --- and nothing else is kept from them ---
@@ -369,6 +446,59 @@ def test_words_of_code_stay_words() -> None:
     assert "<b>bold</b> & <script>alert(1)</script>" in soup.get_text()
 
 
+RUNS = "document.documentElement.classList.add('ran-{}')"
+MARKDOWN = {
+    "script": "<script>{}</script>",
+    "picture": '<img src="nowhere.png" onerror="{}">',
+    "fold": '<details open ontoggle="{}"><summary>s</summary></details>',
+}
+OUTPUTS = {
+    "output": "<script>{}</script>",
+    "svg": '<svg onload="{}"></svg>',
+    "svg-script": "<svg><script>{}</script></svg>",
+}
+SVG = """<svg xmlns="http://www.w3.org/2000/svg"><script>{}</script><circle r="9"/></svg>"""
+
+
+@needs_browser
+def test_nothing_that_a_chapter_holds_runs_in_its_page() -> None:
+    """Not Markdown, not outputs, not SVG. Without the page's policy all would, except a picture of its own."""
+    prose = [new_markdown_cell(html.format(RUNS.format(name))) for name, html in MARKDOWN.items()]
+    shown = [{"text/html": html.format(RUNS.format(name))} for name, html in OUTPUTS.items()]
+    shown.append({"image/svg+xml": SVG.format(RUNS.format("picture-of-its-own"))})
+    cells = [*prose, new_code_cell("1", outputs=[new_output("display_data", data) for data in shown])]
+    page = pages.page(new_notebook(cells=[new_markdown_cell("# 1 · What?"), *cells]), "student")
+    ran = re.search(r'<html[^>]* class="([^"]*)"', opened(without_policy(page), BROWSER))[1]
+    assert set(ran.split()) == {f"ran-{name}" for name in MARKDOWN | OUTPUTS}
+    assert "ran-" not in re.search(r"<html[^>]*>", opened(page, BROWSER))[0]
+
+
+def test_a_page_leads_nowhere_by_itself() -> None:
+    soup = small_page(new_markdown_cell('<meta http-equiv="Refresh" content="0; url=https://example.org">'))
+    assert [tag["http-equiv"] for tag in soup.select("meta[http-equiv]")] == ["Content-Security-Policy"]
+
+
+def test_a_drawing_is_a_picture() -> None:
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
+    told = {"image/svg+xml": {"alt": "a circle"}}
+    soup = small_page(
+        new_code_cell("1", outputs=[new_output("display_data", {"image/svg+xml": drawing}, metadata=told)])
+    )
+    assert soup.img["alt"] == "a circle"
+    assert base64.b64decode(soup.img["src"].removeprefix("data:image/svg+xml;base64,")).decode() == drawing
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_policy_takes_nothing_away_from_a_page(built: Path, tmp_path: Path) -> None:
+    """Pictures, mathematics, tables and folds: the same print, to the last byte."""
+    page = (built / "instructor" / "04_evaluation.html").read_text(encoding="utf-8")
+    assert without_policy(page) != page
+    for name, html in (("with", page), ("without", without_policy(page))):
+        printing.print_to_pdf(html, tmp_path / f"{name}.pdf", BROWSER)
+    assert (tmp_path / "with.pdf").read_bytes() == (tmp_path / "without.pdf").read_bytes()
+
+
 # --- paper ---
 
 
@@ -435,7 +565,8 @@ def everything_below(out: Path) -> dict[str, bytes]:
 
 
 def files_in(out: Path) -> set[str]:
-    return set(everything_below(out)) - {folder.MANIFEST}
+    """Return the names of all files but those that the command keeps for itself."""
+    return {name for name in everything_below(out) if not name.startswith(".")}
 
 
 def expected(*stems: str, endings: tuple[str, ...] = ("html", "ipynb")) -> set[str]:
@@ -470,7 +601,7 @@ def test_one_chapter_built_anew_leaves_those_of_the_others(small_course: Path) -
     after = everything_below(small_course)
     gone = expected("03_third", endings=("pdf",))
     assert set(before) - set(after) == gone
-    assert {name for name in after if after[name] != before[name]} == {folder.MANIFEST}
+    assert {name for name in after if after[name] != before[name]} == {MARKER}
     assert b'href="01_first.html"' in after["student/03_third.html"], "the page of chapter 1 is still beside it"
     assert make(small_course, "--chapters", "1", "2") == 0
     assert files_in(small_course) == expected("01_first", "02_second", "03_third"), (
@@ -485,58 +616,107 @@ def test_handouts_of_a_chapter_that_the_course_no_longer_has_go(small_course: Pa
     assert files_in(small_course) == expected("01_first", "02_renamed", "03_third")
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "student/marks.csv", "student/01_first.pdf"])
-@pytest.mark.parametrize("built_before", [False, True])
-def test_a_folder_with_somebodys_own_files_is_refused(
-    name: str, built_before: bool, small_course: Path, capsys: pytest.CaptureFixture
-) -> None:
-    if built_before:
-        make(small_course)
-    (small_course / name).parent.mkdir(parents=True, exist_ok=True)
+@pytest.mark.parametrize("name", ["notes.txt", "01_data.ipynb", ".git/config", "student/01_first.ipynb"])
+def test_a_folder_that_no_build_made_is_refused(name: str, small_course: Path, capsys: pytest.CaptureFixture) -> None:
+    (small_course / name).parent.mkdir(parents=True)
     (small_course / name).write_text("mine")
-    before = everything_below(small_course)
-    capsys.readouterr()
     assert make(small_course) == 2
     message = capsys.readouterr().err
-    assert f"holds files that no build of handouts wrote ({name}); move them elsewhere" in message
+    assert "was not made by `handouts` and holds files" in message
     assert message.count("\n") == 1
-    assert everything_below(small_course) == before
+    assert everything_below(small_course) == {name: b"mine"}
 
 
-def test_hidden_files_are_left_alone(small_course: Path) -> None:
-    hidden = (".git/config", "student/.DS_Store", "student/.ipynb_checkpoints/01_first.ipynb")
-    for name in hidden:
+def test_the_courses_own_notebooks_are_no_place_for_handouts(small_course: Path, capsys: pytest.CaptureFixture) -> None:
+    before = everything_below(chapters.NOTEBOOKS)
+    assert make(chapters.NOTEBOOKS) == 2
+    assert "was not made by `handouts`" in capsys.readouterr().err
+    assert everything_below(chapters.NOTEBOOKS) == before
+
+
+def test_no_name_for_the_folder_is_refused(
+    small_course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """As in `--out "$FOLDER"` where FOLDER was never set: it isn't the folder that one happens to be in."""
+    monkeypatch.chdir(chapters.NOTEBOOKS.parent)
+    with pytest.raises(SystemExit) as stopped:
+        main(["handouts", "--out", ""])
+    assert stopped.value.code == 2
+    assert "--out: got no name; give a folder's name" in capsys.readouterr().err
+    assert not Path("student").exists()
+
+
+def test_files_beside_the_handouts_are_left_alone(small_course: Path) -> None:
+    make(small_course)
+    theirs = ("notes.txt", ".git/config", "student/marks.csv", "student/.ipynb_checkpoints/01_first.ipynb")
+    for name in theirs:
         (small_course / name).parent.mkdir(parents=True, exist_ok=True)
-        (small_course / name).write_text("hidden")
-    assert make(small_course) == make(small_course) == 0
-    assert files_in(small_course) - set(hidden) == expected("01_first", "02_second", "03_third")
-    assert all((small_course / name).read_text() == "hidden" for name in hidden)
-
-
-def test_a_handout_that_somebody_changed_is_named_and_kept(small_course: Path, capsys: pytest.CaptureFixture) -> None:
-    make(small_course)
-    corrected = small_course / "student" / "02_second.ipynb"
-    corrected.write_text("corrected by the teacher")
-    before = everything_below(small_course)
-    capsys.readouterr()
-    assert make(small_course) == 2
-    message = capsys.readouterr().err
-    assert "were changed since they were built (student/02_second.ipynb); move them elsewhere" in message
-    assert message.count("\n") == 1
-    assert everything_below(small_course) == before
-    assert make(small_course, "--chapters", "1") == 0, "chapter 2 is not concerned"
-    assert make(small_course, "--chapters", "2") == 2, "it is still known what it was"
-    assert corrected.read_text() == "corrected by the teacher"
-    corrected.unlink()
+        (small_course / name).write_text("mine")
     assert make(small_course) == 0
+    assert all((small_course / name).read_text() == "mine" for name in theirs)
 
 
-def test_a_damaged_list_of_files_proves_nothing(small_course: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_handout_that_somebody_worked_in_is_kept_beside_the_new_one(
+    small_course: Path, capsys: pytest.CaptureFixture
+) -> None:
     make(small_course)
-    (small_course / folder.MANIFEST).write_text("{")
-    capsys.readouterr()
-    assert make(small_course) == 2
-    assert "(instructor/01_first.html and 11 more)" in capsys.readouterr().err
+    handout, fresh = small_course / "student" / "02_second.ipynb", everything_below(small_course)
+    for number in (1, 2):
+        handout.write_text(f"answer {number}")
+        capsys.readouterr()
+        assert make(small_course, "--chapters", "1") == 0
+        assert handout.read_text() == f"answer {number}", "chapter 2 is not concerned"
+        assert "answer" not in capsys.readouterr().out
+        assert make(small_course) == 0
+        assert f"02_second.ipynb was changed since it was built; it is now 02_second-{number}.ipynb\n" in (
+            capsys.readouterr().out
+        )
+    assert everything_below(small_course) == fresh | {
+        "student/02_second-1.ipynb": b"answer 1",
+        "student/02_second-2.ipynb": b"answer 2",
+    }
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+def test_what_has_a_handouts_name_and_is_none_is_kept_too(kind: str, small_course: Path) -> None:
+    make(small_course)
+    taken, theirs = small_course / "student" / "01_first.pdf", small_course.parent / "theirs"
+    theirs.mkdir()
+    (theirs / "work").write_text("mine")
+    if kind == "folder":
+        theirs.rename(taken)
+    elif kind == "link":
+        taken.symlink_to(theirs / "work")
+    else:
+        taken.write_text("mine")
+    assert make(small_course, "--pdf") == 0
+    assert taken.read_text() == "A4"
+    kept = small_course / "student" / "01_first-1.pdf"
+    assert (kept / "work" if kind == "folder" else kept).read_text() == "mine"
+    assert kept.is_symlink() == (kind == "link")
+
+
+@pytest.mark.parametrize("files", ['["student/01_first.html"]', '{"../precious.txt": "%s"}'])
+def test_a_list_of_files_that_somebody_changed_proves_nothing(files: str, small_course: Path) -> None:
+    precious = small_course.parent / "precious.txt"
+    precious.write_text("mine")
+    make(small_course)
+    files = files.replace("%s", folder._digest(precious))
+    (small_course / MARKER).write_text(f'{{"made_by": "handouts", "files": {files}}}')
+    (small_course / "student" / "01_first.ipynb").write_text("an answer")
+    assert make(small_course) == 0
+    assert precious.read_text() == "mine"
+    assert (small_course / "student" / "01_first-1.ipynb").read_text() == "an answer"
+
+
+def test_what_a_killed_build_left_is_cleared_away(small_course: Path) -> None:
+    make(small_course)
+    before = everything_below(small_course)
+    (small_course / ".building-k1ll3d" / "new").mkdir(parents=True)
+    (small_course / ".building-k1ll3d" / "new" / "half.pdf").write_text("%PDF")
+    (small_course / MARKER).write_text('{"made_by": "handouts"}')  # killed before the list was written
+    assert make(small_course) == 0
+    assert everything_below(small_course) == before
 
 
 def test_a_print_that_fails_leaves_the_old_handouts(
@@ -571,13 +751,13 @@ def test_a_file_that_cannot_be_moved_leaves_the_old_handouts(
     move = folder.os.replace
 
     def fail_late(source: Path, target: Path) -> None:
-        if next(moves) == 25:  # of 18 old files and the list away, and as many less the PDFs to their places
+        if next(moves) == 15:  # of 6 PDFs away, and 12 files and their list to their places
             raise error
         move(source, target)
 
     monkeypatch.setattr(folder.os, "replace", fail_late)
     assert make(small_course) == status
-    assert next(moves) > 25
+    assert next(moves) > 15
     assert everything_below(small_course) == before
 
 
@@ -644,12 +824,89 @@ def test_a_browser_that_fails_is_named_in_one_line(tmp_path: Path) -> None:
         printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", "false")  # a command that always fails
 
 
+def browser_that(path: Path, does: str) -> str:
+    """Write a command that does what a shell script says where a browser would write the PDF `$made`."""
+    path.write_text(f"#!/bin/sh\nfor word; do case $word in --print-to-pdf=*) made=${{word#*=}};; esac; done\n{does}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def ends(pid: int) -> bool:
+    """Return whether a process ends within five seconds."""
+    for _ in range(100):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+needs_shell = pytest.mark.skipif(os.name == "nt", reason="the browser of these tests is a shell script")
+
+
+@needs_shell
+def test_half_a_print_is_none(tmp_path: Path) -> None:
+    browser = browser_that(tmp_path / "browser", 'echo "%PDF-1.4 1 0 obj" > $made')
+    (tmp_path / "page.pdf").write_text("the earlier one")
+    with pytest.raises(printing.PrintError, match=r"^page\.pdf: .* printed only a part of it; is the disk full\?$"):
+        printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", browser)
+    assert (tmp_path / "page.pdf").read_text() == "the earlier one"
+
+
+@needs_shell
+def test_a_disk_that_fills_leaves_the_earlier_print(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    browser = browser_that(
+        tmp_path / "browser", "ulimit -S -f unlimited; { head -c 100000 /dev/zero; echo %%EOF; } > $made"
+    )
+    (tmp_path / "page.pdf").write_text("the earlier one")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))  # what is left on the disk
+    try:
+        with pytest.raises(OSError, match=r"page\.pdf: can't be written"):
+            printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", browser)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "page.pdf").read_text() == "the earlier one"
+    assert {path.name for path in tmp_path.iterdir()} == {"browser", "page.pdf"}
+
+
+@needs_shell
+def test_a_browser_that_hangs_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = browser_that(tmp_path / "browser", f"sleep 60 & echo $! > '{tmp_path}/pid'; wait")
+    monkeypatch.setattr(printing, "SECONDS", 1)
+    with pytest.raises(printing.PrintError, match="took longer than 1 s"):
+        printing.print_to_pdf("<html></html>", tmp_path / "page.pdf", browser)
+    assert ends(int((tmp_path / "pid").read_text()))
+
+
+@needs_shell
+@pytest.mark.slow
+def test_a_build_that_is_told_to_end_leaves_the_earlier_handouts_and_no_browser(tmp_path: Path) -> None:
+    build(CHAPTERS[:1], tmp_path / "out")
+    before = everything_below(tmp_path / "out")
+    browser_that(
+        tmp_path / "chromium", f"sleep 60 & echo $! > '{tmp_path}/new'; mv '{tmp_path}/new' '{tmp_path}/pid'; wait"
+    )
+    words = [sys.executable, "-m", "course", "handouts", "--chapters", "1", "--pdf", "--out", str(tmp_path / "out")]
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    process = subprocess.Popen(words, cwd=settings.ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
+    while not (tmp_path / "pid").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert "Traceback" not in process.communicate()[1]
+    assert process.returncode == 143
+    assert ends(int((tmp_path / "pid").read_text()))
+    assert everything_below(tmp_path / "out") == before
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(small_course: Path, capsys: pytest.CaptureFixture) -> None:
     small_course.write_text("a file")
-    for out in (small_course, small_course / "out"):
+    for out, reason in ((small_course, "is a file"), (small_course / "out", "can't be written")):
         assert make(out) == 2
         message = capsys.readouterr().err
-        assert "can't be written" in message
+        assert reason in message
         assert message.count("\n") == 1
 
 

@@ -8,6 +8,7 @@ from tqdm.auto import tqdm
 
 from course.chapters import all_chapters
 from course.handouts import copies, folder, pages, printing
+from helpers import settings
 
 
 def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source: Path | None = None) -> list[Path]:
@@ -18,13 +19,13 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
 
     Args:
         chapters: notebooks of the course; their outputs become the figures of the pages.
-        out: a folder; it may hold what earlier builds wrote there, and hidden files.
+        out: a new or empty folder, or one that an earlier build made.
         paper: `A4` or `Letter` for PDFs as well; None for none.
         source: a folder in which `run` left the chapters, executed with other settings; None: as they are committed.
 
     Raises:
-        ValueError: the folder can't be written or holds somebody's own work, `source` lacks a chapter, or there is no
-            browser to print with.
+        ValueError: the folder can't be written or was not made by this command, `source` lacks a chapter, a cell has an
+            unknown tag, or there is no browser to print with.
         PrintError: the browser failed.
     """
     browser = printing.find_browser() if paper else None
@@ -33,36 +34,41 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
             "pdf: neither Chromium nor Chrome is on this machine; install one, or leave --pdf out and print the pages"
         )
     for chapter in chapters:
-        if source and not (source.expanduser() / chapter.name).is_file():
-            raise ValueError(
-                f"source: '{source}' has no {chapter.name}; run the chapters into it first, with --out {source}"
-            )
+        if source and not (source / chapter.name).is_file():
+            place = settings.shown(source)
+            raise ValueError(f"source: '{place}' has no {chapter.name}; run the chapters into it first (--out {place})")
     stems = {chapter.stem for chapter in chapters}
     others = {chapter.stem for chapter in all_chapters()} - stems
     linked = stems | {stem for stem in others if (out / "student" / f"{stem}.html").is_file()}
-    try:
-        with folder.rebuilt(out, staying=others) as new:
-            for chapter in tqdm(chapters, unit="chapter"):
-                for kind, notebook, printed in _copies_of(chapter, source):
-                    file = new / kind / chapter.stem
-                    file.parent.mkdir(exist_ok=True)
-                    html = pages.page(printed, kind, beside=linked)
-                    file.with_suffix(".ipynb").write_bytes((nbformat.writes(notebook) + "\n").encode())
-                    file.with_suffix(".html").write_bytes(html.encode())  # bytes: Windows would end lines its own way
-                    if paper and browser:
-                        printing.print_to_pdf(html, file.with_suffix(".pdf"), browser, paper)
-            made = [path.relative_to(new) for path in sorted(new.rglob("*.*"))]
-    except OSError as error:
-        raise ValueError(f"out: '{out}' can't be written ({error.strerror}); give another folder") from None
+    notebooks = [_chapter(chapter, source) for chapter in chapters]  # all are checked before anything is written
+    with folder.rebuilt(out, staying=others) as new:
+        for chapter, notebook in zip(tqdm(chapters, unit="chapter"), notebooks, strict=True):
+            for kind, copied, printed in _copies_of(notebook):
+                file = new / kind / chapter.stem
+                file.parent.mkdir(exist_ok=True)
+                html = pages.page(printed, kind, beside=linked)
+                file.with_suffix(".ipynb").write_bytes((nbformat.writes(copied) + "\n").encode())
+                file.with_suffix(".html").write_bytes(html.encode())  # bytes: Windows would end lines its own way
+                if paper and browser:
+                    printing.print_to_pdf(html, file.with_suffix(".pdf"), browser, paper)
+        made = [path.relative_to(new) for path in sorted(new.rglob("*.*"))]
     return [out / name for name in made]
 
 
-def _copies_of(chapter: Path, source: Path | None) -> list[tuple[str, nbformat.NotebookNode, nbformat.NotebookNode]]:
-    """Return for each kind of reader the name of the kind, the notebook to work in, and the one to print."""
+def _chapter(chapter: Path, source: Path | None) -> nbformat.NotebookNode:
+    """Return a chapter as it is to be handed out: checked, and without anybody's answers."""
     notebook = nbformat.read(chapter, as_version=4)
     if source:
-        executed = nbformat.read(source.expanduser() / chapter.name, as_version=4)
+        executed = nbformat.read(source / chapter.name, as_version=4)
         notebook = copies.with_settings_of_the_run(executed, notebook.metadata)
+    copies.check_tags(notebook, chapter.stem)
+    for number in copies.take_stubs(notebook):
+        print(f"Exercise {number}: its cell in {chapter.name} holds an answer; the copies get the course's stub")
+    return notebook
+
+
+def _copies_of(notebook: nbformat.NotebookNode) -> list[tuple[str, nbformat.NotebookNode, nbformat.NotebookNode]]:
+    """Return for each kind of reader the name of the kind, the notebook to work in, and the one to print."""
     instructor = copies.instructor_copy(notebook)
     return [
         ("student", copies.student_copy(notebook), copies.student_page(notebook)),

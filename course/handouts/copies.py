@@ -2,16 +2,59 @@
 
 import ast
 import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from nbconvert.preprocessors import ClearOutputPreprocessor, Preprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode, from_dict
 
 HIDDEN_FROM_STUDENTS = {"solution", "instructor"}
+TAGS = HIDDEN_FROM_STUDENTS | {"parameters", "exercise", "words", "check", "card", "nbval-check-output"}
+NUMBER = re.compile(r"\*\*Exercise (\d+\.\d+)\*\*")  # at the head of an exercise's text
+# What each exercise's cell holds before anybody answers, by number. A file, since a course that came as a zip file has
+# no git to ask. `python -m course tables` writes it from the notebooks.
+STUBS = Path(__file__).parent / "templates" / "stubs.json"
 
 
 def tags_of(cell: NotebookNode) -> set[str]:
     """Return the tags of a cell: `exercise`, `check`, `solution`, `instructor`, `parameters`, …"""
     return set(cell.metadata.get("tags", []))
+
+
+def check_tags(notebook: NotebookNode, chapter: str) -> None:
+    """Raise a ValueError if a cell has a tag that the course doesn't know: a mistyped one would hide nothing."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        for tag in sorted(tags_of(cell) - TAGS):
+            raise ValueError(
+                f"{chapter}: cell {number} has an unknown tag, {tag!r}; correct or remove it, "
+                f"tags are {', '.join(sorted(TAGS))}"
+            )
+
+
+def exercise_cells(notebook: NotebookNode) -> Iterator[tuple[str, NotebookNode]]:
+    """Yield the cells that a learner fills in, each with the number of its exercise, `1.2`."""
+    number = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (head := NUMBER.match(cell.source)):
+            number = head[1]
+        elif cell.cell_type == "code" and "exercise" in tags_of(cell):
+            yield number, cell
+
+
+def take_stubs(notebook: NotebookNode) -> list[str]:
+    """Replace each answer by the stub that the course has for its exercise; return the numbers of those exercises.
+
+    An exercise that a teacher added is not in `STUBS` and stays as it is.
+    """
+    stubs = json.loads(STUBS.read_text(encoding="utf-8"))
+    answered = []
+    for number, cell in exercise_cells(notebook):
+        if cell.source != stubs.get(number, cell.source):
+            cell.source, cell.outputs = stubs[number], []
+            answered.append(number)
+    return answered
 
 
 def student_copy(notebook: NotebookNode) -> NotebookNode:
@@ -28,6 +71,7 @@ def student_page(notebook: NotebookNode) -> NotebookNode:
 
 def _preprocessed(notebook: NotebookNode, *preprocessors: Preprocessor) -> NotebookNode:
     made = copy.deepcopy(notebook)
+    made.metadata.pop("widgets", None)  # may hold what a hidden cell, or an answer, put out
     for preprocessor in preprocessors:
         made, _ = preprocessor.preprocess(made, {})  # called itself, a preprocessor does nothing unless it is enabled
     return made

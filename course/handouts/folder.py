@@ -1,97 +1,93 @@
 """The folder of the handouts: a build replaces what earlier builds wrote there, and touches nothing else."""
 
 import hashlib
-import json
+import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-MANIFEST = ".handouts.json"  # the name of each file that builds wrote, with the SHA-256 of what was in it
-HIDDEN_BY_WINDOWS = ("Thumbs.db", "desktop.ini")
+from course.folder import MARKER, own
+from helpers import results, settings
+
+KINDS = ("student", "instructor")  # the folders in `out`
+UNFINISHED = ".building-"  # begins the name of the folder that a build works in
 
 
 @contextmanager
 def rebuilt(out: Path, staying: Collection[str]) -> Iterator[Path]:
     """Yield an empty folder to build in; when the block ends well, its files replace those of earlier builds in `out`.
 
-    If something fails, or somebody stops it, the files in `out` are as they were.
+    The marker of `out` lists them, each with the SHA-256 of what was in it. One that was changed since, or that no
+    build wrote, is somebody's work: it moves to a free name, `01_data-1.ipynb`, and a line says so. If something fails,
+    or somebody stops it, the files in `out` are as they were.
 
     Args:
         out: the folder of the handouts; it is made if need be.
         staying: file stems; what earlier builds wrote of these is kept.
 
     Raises:
-        ValueError: `out` holds a file that no build wrote, or one to be replaced that was changed since.
-        OSError: `out` can't be written.
+        ValueError: `out` was not made by a build and isn't empty, can't be written, or another build is at work there.
     """
+    with own(out, "handouts"):
+        for left in out.glob(f"{UNFINISHED}*"):  # by a build that was killed: nobody else is at work here
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=out, prefix=UNFINISHED, ignore_cleanup_errors=True) as building:
+            new, old = Path(building, "new"), Path(building, "old")
+            new.mkdir()
+            old.mkdir()
+            yield new
+            _replace(out, new, old, staying)
+
+
+def _replace(out: Path, new: Path, old: Path, staying: Collection[str]) -> None:
+    """Move what is in `new` to `out`, and to `old` what it replaces; keep what somebody changed."""
+    made = {path.relative_to(new).as_posix(): _digest(path) for path in sorted(new.rglob("*")) if path.is_file()}
     earlier = _earlier_files(out)
-    leaving = [name for name in earlier if Path(name).stem not in staying]
-    changed = [name for name in leaving if _digest(out / name) != earlier[name]]
-    if changed:
-        raise ValueError(
-            f"out: handouts in '{out}' were changed since they were built ({_first_of(changed)}); "
-            "move them elsewhere to keep them, or delete them, and build again"
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".building-", ignore_cleanup_errors=True) as building:
-        new, old = Path(building, "new"), Path(building, "old")
-        new.mkdir()
-        yield new
-        made = _files_below(new)
-        manifest = {name: earlier[name] for name in earlier if name not in leaving}
-        manifest |= {name: _digest(new / name) for name in made}
-        (new / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        leaving += [MANIFEST] if (out / MANIFEST).exists() else []
-        moves = [(out / name, old / name) for name in leaving]
-        _move_all(moves + [(new / name, out / name) for name in [*made, MANIFEST]])
+    leaving = {name for name in earlier if Path(name).stem not in staying}
+    present = [name for name in sorted(leaving | made.keys()) if os.path.lexists(out / name)]
+    # A build that was killed while it moved its files left some that are not listed, but are what this one makes, too.
+    changed = [name for name in present if _digest(out / name) not in (earlier.get(name), made.get(name))]
+    kept = [(out / name, _free_name(out / name)) for name in changed]
+    unneeded = [(out / name, old / name) for name in present if name not in changed and name not in made]
+    files = {name: digest for name, digest in earlier.items() if name not in leaving} | made
+    results.write_json(new / MARKER, {"made_by": "handouts", "files": files})
+    _move_all(kept + unneeded + [(new / name, out / name) for name in [*made, MARKER]], old)
+    for before, after in kept:
+        print(f"{settings.shown(before)} was changed since it was built; it is now {after.name}")
 
 
 def _earlier_files(out: Path) -> dict[str, str]:
-    """Return the files in `out` that builds wrote, each with its digest; raise a ValueError if there are others."""
-    try:
-        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # nothing was built here yet; or the list is damaged, and proves nothing
-        manifest = {}
-    present = _files_below(out)
-    foreign = [name for name in present if name not in manifest]
-    if foreign:
-        raise ValueError(
-            f"out: '{out}' holds files that no build of handouts wrote ({_first_of(foreign)}); "
-            "move them elsewhere, or give another folder"
-        )
-    return {name: manifest[name] for name in present}
-
-
-def _files_below(folder: Path) -> list[str]:
-    """Return the names of all files and links, `student/01_data.html`, but not of hidden ones: .git, .DS_Store."""
-    found = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
-    paths = [path.relative_to(folder) for path in found]
-    return [
-        path.as_posix()
-        for path in paths
-        if path.name not in HIDDEN_BY_WINDOWS and not any(part.startswith(".") for part in path.parts)
-    ]
+    """Return the files that earlier builds wrote below `out`, each with its digest."""
+    files = results.read_json(out / MARKER).get("files")
+    files = files if isinstance(files, dict) else {}  # nothing was built here yet, or somebody changed the marker
+    return {name: files[name] for name in files if Path(name).parent.as_posix() in KINDS}
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a file; nothing for a link or a folder, which no build makes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and not path.is_symlink() else ""
 
 
-def _first_of(names: Sequence[str]) -> str:
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+def _free_name(path: Path) -> Path:
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
-def _move_all(moves: Sequence[tuple[Path, Path]]) -> None:
-    """Rename files one by one; if one can't be (open in another program, on Windows), put all of them back."""
-    done = []
+def _move_all(moves: Sequence[tuple[Path, Path]], spares: Path) -> None:
+    """Rename files one by one, over what is there; if one can't be (open in another program), put all of them back."""
+    done: list[tuple[Path, Path, Path | None]] = []
     try:
-        for source, target in moves:
+        for number, (source, target) in enumerate(moves):
             target.parent.mkdir(parents=True, exist_ok=True)
+            spare = Path(shutil.copy2(target, spares / str(number))) if target.exists() else None
             os.replace(source, target)
-            done.append((source, target))
+            done.append((source, target, spare))
     except BaseException:
-        for source, target in reversed(done):
+        for source, target, spare in reversed(done):
             os.replace(target, source)
+            if spare:
+                os.replace(spare, target)
         raise

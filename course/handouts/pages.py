@@ -60,8 +60,9 @@ def _lines_to_write_on(cell: NotebookNode) -> int:
 def _mend(html: str, beside: Collection[str]) -> str:
     """Make tables, links, predictions and mathematics what a page without a notebook around it needs."""
     soup = BeautifulSoup(html, "html.parser")
-    for style in soup.select("main style"):  # pandas puts one before each table
-        style.decompose()
+    # pandas puts a style before each table; and no policy of a page keeps `refresh` from leading to another page.
+    for unwanted in soup.select('main style, meta[http-equiv="refresh" i]'):
+        unwanted.decompose()
     for table in soup.select("main table[border]"):
         del table["border"]
     for cell in soup.select("main th"):

@@ -3,12 +3,15 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from course import CommandError
+from helpers.results import atomic_save
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = (  # where it lies on computers whose search path doesn't name it
@@ -43,7 +46,7 @@ def command(browser: str, profile: str) -> list[str]:
 
 
 def print_to_pdf(html: str, target: Path, browser: str, paper: str = "A4") -> None:
-    """Write a page as PDF, the same bytes for the same page.
+    """Write a page as PDF, whole or not at all; the same bytes for the same page.
 
     Args:
         html: a whole page that needs nothing from elsewhere.
@@ -65,11 +68,30 @@ def print_to_pdf(html: str, target: Path, browser: str, paper: str = "A4") -> No
             page.as_uri(),
         ]
         try:
-            done = subprocess.run(words, capture_output=True, timeout=SECONDS)
+            status = _run(words)
         except subprocess.TimeoutExpired:
             raise PrintError(f"{target.name}: {browser} took longer than {SECONDS} s") from None
         except OSError as error:
             raise PrintError(f"{target.name}: {browser} does not start ({error.strerror})") from None
-        if done.returncode or not made.is_file():
-            raise PrintError(f"{target.name}: {browser} printed nothing (exit status {done.returncode})")
-        target.write_bytes(DATES.sub(rb"/\1 (D:20000101000000", made.read_bytes()))
+        if status or not made.is_file():
+            raise PrintError(f"{target.name}: {browser} printed nothing (exit status {status})")
+        content = made.read_bytes()
+        if not content.rstrip().endswith(b"%%EOF"):
+            raise PrintError(f"{target.name}: {browser} printed only a part of it; is the disk full?")
+        atomic_save(DATES.sub(rb"/\1 (D:20000101000000", content), target)
+
+
+def _run(words: list[str]) -> int:
+    """Run a browser and return its exit status; however this ends, nothing that the browser started is left running."""
+    process = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        return process.wait(timeout=SECONDS)
+    finally:
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError):  # all have ended, as they should
+                os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()  # on Windows the others end with the first
+        process.wait()

@@ -13,6 +13,7 @@ from scipy import stats
 
 from course import bench_report
 from course.chapters import all_chapters
+from course.handouts import copies
 from helpers import settings
 from helpers.evaluation import mean_interval, next_run_interval
 from helpers.model import count_parameters
@@ -205,22 +206,34 @@ def parts() -> dict[Path, dict[str, str]]:
     return {README: {"last epoch": last_epoch()}, RESULTS: tables | origins, TEACHING: notes, ARCHITECTURE: files}
 
 
+def stubs() -> str:
+    """Return as JSON what the cells of the exercises hold, by number, so that handouts can give out just that."""
+    notebooks = [nbformat.read(chapter, as_version=4) for chapter in all_chapters()]
+    found = {number: cell.source for notebook in notebooks for number, cell in copies.exercise_cells(notebook)}
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
 def write_tables(write: bool = True) -> bool:
-    """Put each part between its markers, and return whether anything differed.
+    """Put each part between its markers, note the stubs, and return whether anything differed.
 
     Raises:
         ValueError: a page lacks a marker.
     """
-    changed = False
-    for page, texts in parts().items():
-        old = new = page.read_text(encoding="utf-8")
-        for name, text in texts.items():
-            start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-            if (new.count(start), new.count(end)) != (1, 1):
-                raise ValueError(f"{settings.shown(page)}: needs one line '{start.strip()}' and one '{end}' below it")
-            before, rest = new.split(start)
-            new = f"{before}{start}{text}\n{end}{rest.partition(end)[2]}"
-        if write and new != old:
-            page.write_text(new, encoding="utf-8", newline="\n")
-        changed |= new != old
-    return changed
+    files = {page: with_parts(page, texts) for page, texts in parts().items()} | {copies.STUBS: stubs()}
+    changed = {path: new for path, new in files.items() if path.read_text(encoding="utf-8") != new}
+    if write:
+        for path, new in changed.items():
+            path.write_text(new, encoding="utf-8", newline="\n")
+    return bool(changed)
+
+
+def with_parts(page: Path, texts: dict[str, str]) -> str:
+    """Return a page with `texts` between the markers of their names."""
+    content = page.read_text(encoding="utf-8")
+    for name, text in texts.items():
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        if (content.count(start), content.count(end)) != (1, 1):
+            raise ValueError(f"{settings.shown(page)}: needs one line '{start.strip()}' and one '{end}' below it")
+        before, rest = content.split(start)
+        content = f"{before}{start}{text}\n{end}{rest.partition(end)[2]}"
+    return content
