@@ -7,11 +7,6 @@ from collections.abc import Sequence
 import pandas as pd
 from scipy import stats
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    multiclass_f1_score,
-    multiclass_precision,
-    multiclass_recall,
-)
 
 from helpers.training import NUM_CLASSES
 
@@ -55,6 +50,12 @@ def class_scores(predicted: Tensor, labels: Tensor, class_names: tuple[str, ...]
         predicted, labels: int64 (N,).
         class_names: ten names, for the rows.
     """
+    from torchmetrics.functional.classification import (  # takes longer than PyTorch; most chapters need none of it
+        multiclass_f1_score,
+        multiclass_precision,
+        multiclass_recall,
+    )
+
     metrics = {"precision": multiclass_precision, "recall": multiclass_recall, "F1": multiclass_f1_score}
     table = {name: metric(predicted, labels, NUM_CLASSES, average="none").tolist() for name, metric in metrics.items()}
     table["images"] = labels.bincount(minlength=NUM_CLASSES).tolist()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import TensorDataset
+from torchmetrics.functional.classification import multiclass_f1_score
 
 from helpers import data, training
 from helpers.model import MNISTClassification
@@ -186,3 +187,13 @@ def test_a_device_that_is_missing_is_refused_with_the_choice(monkeypatch: pytest
 def test_an_unknown_device_is_refused_with_the_choice() -> None:
     with pytest.raises(ValueError, match=r"^device: got 'gpu'[^\n]*; give one of auto, cpu, cuda, mps$"):
         training.choose_device("gpu")
+
+
+@pytest.mark.parametrize("classes", [10, 7])
+def test_f1_is_that_of_torchmetrics_to_the_last_digit(classes: int) -> None:
+    log_probs = torch.log_softmax(torch.randn(500, 10), dim=1)
+    log_probs[:, classes:] = -50.0  # never predicted
+    labels = torch.randint(0, classes, (500,))
+    theirs = multiclass_f1_score(log_probs.argmax(dim=1), labels, 10, average="macro").item()
+    ours = training.score(log_probs, labels)["f1"]
+    assert ours == (theirs if classes == 10 else pytest.approx(theirs, abs=1e-7))
