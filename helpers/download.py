@@ -77,8 +77,8 @@ def archives(name: str) -> tuple[dict[str, tuple[str, int]], list[str]]:
         mirrors = [resources[0][0].rpartition("/")[0]]
     else:
         resources, mirrors = family.resources, list(family.mirrors)
-    names = [address.rpartition("/")[2] for address, _ in resources]
-    return dict(zip(names, zip([md5 for _, md5 in resources], SIZES[name], strict=True), strict=True)), mirrors
+    sized = zip(resources, SIZES[name], strict=True)
+    return {address.rpartition("/")[2]: (md5, size) for (address, md5), size in sized}, mirrors
 
 
 def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> list[Path]:
@@ -94,8 +94,8 @@ def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> lis
         DataError: no mirror gave the right file. A later call starts afresh: there is nothing to clean up.
     """
     if mirror and not (re.match("https?://", mirror, re.IGNORECASE) and ADDRESS.fullmatch(mirror)):
-        # What was given isn't repeated: there may be a password in it.
-        raise SettingError("mirror: not an address; give that of a folder on the web, http://… or https://…")
+        given = "no address" if re.search("[:@]", mirror) else repr(mirror)  # beside : or @ there may be a password
+        raise SettingError(f"mirror: got {given}; give the address of a folder, http://… or https://…")
     wanted, mirrors = archives(name)
     folder = data_dir / settings.TITLES[name] / "raw"
     new_folders: list[Path] = []

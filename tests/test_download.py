@@ -542,7 +542,8 @@ def test_the_given_mirror_is_asked_first(server, tmp_path, form):
 @pytest.mark.parametrize("name", ["mnist", "auto"])
 def test_a_mirror_that_is_no_address_is_refused_and_not_repeated_with_its_password(server, tmp_path, mirror, name):
     message = refused(tmp_path, SettingError, mirror=mirror, name=name)
-    assert message == "mirror: not an address; give that of a folder on the web, http://… or https://…"
+    given = "no address" if ":" in mirror else f"'{mirror}'"
+    assert message == f"mirror: got {given}; give the address of a folder, http://… or https://…"
     assert list(tmp_path.iterdir()) == []
 
 
