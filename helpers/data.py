@@ -61,8 +61,8 @@ def load_dataset(name: str = "auto", data_dir: str | Path = "data", mirror: str 
         mirror: address of a folder on the web to ask first.
 
     Raises:
-        ValueError: the name is unknown; as a DataError, the data can't be had; as a SettingError, which `auto` doesn't
-            hide, `data_dir` can't be used or `mirror` is no address.
+        ValueError: the name or the home folder `~NAME` is unknown; as a DataError, the data can't be had; as a
+            SettingError, which `auto` doesn't hide, `data_dir` can't be used or `mirror` is no address.
     """
     settings.check(dataset=name)
     if name == "digits":

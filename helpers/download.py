@@ -5,30 +5,42 @@ So there are no extracted files that could be cut short, edited or out of date.
 docs/downloads.md tells what happens when a mirror, the network or the disk fails.
 """
 
+import hashlib
+import io
 import os
 import re
-import shutil
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import filelock
-import pooch
 import requests
 import urllib3  # requests is built on it, and its errors come through while a body is read
 from tqdm.auto import tqdm
 
-from helpers import settings
+from helpers import results, settings
 
-PATIENCE = 10.0  # seconds without an answer, or with less than MINIMUM_RATE, before a mirror is given up
-MINIMUM_RATE = 4_096  # bytes a second; a slower transfer would outlast the lesson
-LARGEST = 64 << 20  # bytes; the largest archive, FashionMNIST's training images, has 26 million
+PATIENCE = 10.0  # seconds without an answer, or behind RATE, before a mirror is given up
+RATE = 16_384  # bytes a second, on average: MNIST in twelve minutes; less would outlast a lesson
+PAUSE = 1.0  # seconds before a mirror is asked again
 WAIT = 600.0  # seconds for another process that is fetching into the same folder
 
-FAMILY = ("mnist", "fashion", "kmnist", "qmnist")  # data sets that come as archives in MNIST's format
-pooch.get_logger().setLevel("ERROR")  # its messages would land in the chapter as red text
+SIZES = {  # bytes of the archives, in the order of `archives`, of the data sets that come in MNIST's format
+    "mnist": (9_912_422, 28_881, 1_648_877, 4_542),
+    "fashion": (26_421_880, 29_515, 4_422_102, 5_148),
+    "kmnist": (18_165_135, 29_497, 3_041_136, 5_120),
+    "qmnist": (9_704_059, 463_024, 9_742_279, 526_800),
+}
+FAMILY = tuple(SIZES)
+
+ADDRESS = re.compile(  # [scheme://][name:password@]host[:port][/path], with an @ nowhere else
+    r"(\w+://)?([^/@\s]*@)?(?P<host>(\[[^]/@\s]+\]|[^][/:@\s]+)(:\d+)?)(/[^@\s]*)?"
+)
 
 
 class DataError(ValueError):
@@ -43,8 +55,8 @@ class _Fault(Exception):
     """What a mirror did wrong, in words."""
 
 
-class _PassingFault(_Fault, ValueError):
-    """A fault that may be gone a second later. For a ValueError, pooch asks again, as it does for a wrong checksum."""
+class _TransientFault(_Fault):
+    """A fault that may be gone a second later."""
 
 
 def published(name: str) -> Any:
@@ -54,16 +66,19 @@ def published(name: str) -> Any:
     return getattr(datasets, settings.TITLES[name])
 
 
-def archives(name: str) -> tuple[dict[str, str], list[str]]:
-    """Return the MD5 checksums of data set `name` by file name, and its mirrors: folders on the web with these files.
+def archives(name: str) -> tuple[dict[str, tuple[str, int]], list[str]]:
+    """Return MD5 checksum and size in bytes of each archive of `name`, and its mirrors: folders on the web.
 
-    The files are, in this order: training images, training labels, test images, test labels.
+    The archives are, in this order: training images, training labels, test images, test labels.
     """
     family = published(name)
-    if name != "qmnist":
-        return dict(family.resources), list(family.mirrors)
-    resources = family.resources["train"] + family.resources["test"]  # whole addresses, all in one folder
-    return {url.rpartition("/")[2]: md5 for url, md5 in resources}, [resources[0][0].rpartition("/")[0]]
+    if name == "qmnist":
+        resources = family.resources["train"] + family.resources["test"]  # whole addresses, all in one folder
+        mirrors = [resources[0][0].rpartition("/")[0]]
+    else:
+        resources, mirrors = family.resources, list(family.mirrors)
+    sized = zip(resources, SIZES[name], strict=True)
+    return {address.rpartition("/")[2]: (md5, size) for (address, md5), size in sized}, mirrors
 
 
 def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> list[Path]:
@@ -71,93 +86,129 @@ def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> lis
 
     Args:
         name: one of `FAMILY`.
-        data_dir: archives lie in `data_dir/<Family>/raw/`; nothing is written if they are already there.
+        data_dir: archives are in `data_dir/<Family>/raw/`; nothing is written before one has come and is right.
         mirror: address of a folder on the web (`http://…/mnist/`), asked before the published ones.
 
     Raises:
         SettingError: `data_dir` can't be read or written, or is full; `mirror` is no address.
         DataError: no mirror gave the right file. A later call starts afresh: there is nothing to clean up.
     """
-    if mirror and not re.match(r"https?://[^/\s]", str(mirror)):
-        raise SettingError(f"mirror: got '{mirror}'; give the address of a folder, http://… or https://…")
-    checksums, mirrors = archives(name)
+    if mirror and not (re.match("https?://", mirror, re.IGNORECASE) and ADDRESS.fullmatch(mirror)):
+        given = "no address" if re.search("[:@]", mirror) else repr(mirror)  # beside : or @ there may be a password
+        raise SettingError(f"mirror: got {given}; give the address of a folder, http://… or https://…")
+    wanted, mirrors = archives(name)
     folder = data_dir / settings.TITLES[name] / "raw"
+    new_folders: list[Path] = []
     try:
-        if _missing(checksums, folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(folder / ".lock", timeout=WAIT):  # many ask at once: one fetches, the others wait
-                _fetch_missing(checksums, folder, [mirror, *mirrors] if mirror else mirrors)
+        if _missing(wanted, folder):
+            folders = [folder, *folder.parents]
+            new_folders = [path for path in folders if not path.exists()]
+            with tempfile.TemporaryFile(dir=folders[len(new_folders)]):
+                pass  # files can be written here: nothing is fetched that can't be kept
+            with _lock(folder):  # many ask at once: one fetches, the others wait
+                _fetch_missing(wanted, folder, [mirror, *mirrors] if mirror else mirrors)
     except filelock.Timeout:
         trouble = f"another process has been fetching into it for {WAIT:g} s; end that one and try again"
         raise DataError(f"{settings.shown(folder)}: {trouble}") from None
     except OSError as error:
+        for path in new_folders:  # the innermost first
+            with suppress(OSError):  # never made, or an archive is in it
+                path.rmdir()
         reason = " ".join(str(error.strerror or error).split())
         remedy = "give a folder that you can write to, with 30 MB free"
         raise SettingError(f"data_dir: '{settings.shown(data_dir)}' can't be used ({reason}); {remedy}") from None
-    return [folder / file_name for file_name in checksums]
+    return [folder / file_name for file_name in wanted]
 
 
-def _missing(checksums: dict[str, str], folder: Path) -> list[str]:
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Let one process of this computer at a time fetch into `folder`, which need not be there yet."""
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    path = Path(tempfile.gettempdir(), f"mnist-course-{name}.lock")
+    with filelock.FileLock(path, timeout=WAIT, mode=0o666):  # somebody else's processes may share the folder
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps a file that is open
+                path.unlink()
+
+
+def _missing(wanted: dict[str, tuple[str, int]], folder: Path) -> list[str]:
     """Return the names of the archives that `folder` doesn't hold, right to the last bit."""
-    paths = {folder / file_name: md5 for file_name, md5 in checksums.items()}
-    return [path.name for path, md5 in paths.items() if not path.is_file() or pooch.file_hash(path, "md5") != md5]
+    missing = []
+    for file_name, (md5, size) in wanted.items():
+        path = folder / file_name
+        if path.exists() and not path.is_file():
+            raise SettingError(f"data_dir: '{settings.shown(path)}' is no file; remove it, and the archive is fetched")
+        if not (path.is_file() and path.stat().st_size <= size and _md5(path.read_bytes()) == md5):
+            missing.append(file_name)
+    return missing
 
 
-def _fetch_missing(checksums: dict[str, str], folder: Path, mirrors: list[str]) -> None:
-    """Download into a folder of its own, verify there, and only then move each archive into place, in one step."""
-    partial = folder / ".partial"
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left behind
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _fetch_missing(wanted: dict[str, tuple[str, int]], folder: Path, mirrors: list[str]) -> None:
+    """Download each missing archive into memory, verify it, and only then write it, in one step."""
     try:
-        for file_name in _missing(checksums, folder):
-            _fetch(file_name, checksums[file_name], partial, mirrors)
-            os.replace(partial / file_name, folder / file_name)
+        for file_name in _missing(wanted, folder):
+            for part in folder.glob(f".{file_name}.*.part"):  # what a process left that was killed while it wrote
+                part.unlink()
+            results.atomic_save(_fetch(file_name, *wanted[file_name], mirrors), folder / file_name)
     except _Fault as fault:
-        names = ", ".join(_missing(checksums, folder))
+        names = ", ".join(_missing(wanted, folder))
         remedy = f"put {names} into {settings.shown(folder)}, or name a mirror: python -m course data --mirror URL"
         raise DataError(f"no mirror gave {fault}; {remedy}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _fetch(file_name: str, md5: str, partial: Path, mirrors: list[str]) -> None:
-    """Put one verified archive into `partial`, from the first mirror that gives it; one that fails is asked last."""
+def _fetch(file_name: str, md5: str, size: int, mirrors: list[str]) -> bytes:
+    """Return one verified archive, from the first mirror that gives it; one that fails is asked last from then on."""
     faults = []
     for mirror in list(mirrors):
-        source = pooch.create(partial, mirror, registry={file_name: f"md5:{md5}"}, retry_if_failed=1)
+        url = f"{mirror.rstrip('/')}/{file_name}"
         try:
-            source.fetch(file_name, downloader=_download)
-            return
-        except (_Fault, ValueError) as error:
-            fault = error if isinstance(error, _Fault) else "wrong checksum"
-        host = mirror.split("/")[2].rpartition("@")[2]  # without a password
-        faults.append(f"{host}: {fault}")
-        mirrors.append(mirrors.pop(mirrors.index(mirror)))
+            try:
+                return _download(url, md5, size)
+            except _TransientFault:
+                time.sleep(PAUSE)
+                return _download(url, md5, size)
+        except _Fault as fault:
+            faults.append(f"{_route(url)}: {fault}")
+            mirrors.append(mirrors.pop(mirrors.index(mirror)))
     raise _Fault(f"{file_name} ({'; '.join(faults)})")
 
 
-def _download(url: str, output_file: str, _pooch: object) -> None:
-    """Write the body of `url` to `output_file`, as `pooch.HTTPDownloader` does, but give up a mirror that drips.
-
-    The time-out of `requests` starts anew with each byte, so the bytes of every PATIENCE seconds are counted here.
-    """
+def _route(url: str) -> str:
+    """Return the host of `url`, and the proxy on the way to it, as a message may show them: without passwords."""
     try:
-        with _ask(url) as response, open(output_file, "wb") as file:
+        proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    except ValueError:  # no valid address
+        proxy = None
+    hosts = [match["host"] if (match := ADDRESS.fullmatch(each)) else "(no address)" for each in (url, proxy) if each]
+    return " through the proxy ".join(hosts)
+
+
+def _download(url: str, md5: str, size: int) -> bytes:
+    """Return the body of `url`: the archive with this checksum, and never more than `size` bytes.
+
+    The time-out of `requests` starts anew with each byte. Here a mirror must also keep up with RATE.
+    """
+    content = io.BytesIO()
+    try:
+        with _ask(url) as response:
             if response.status_code != 200:
-                kind = _PassingFault if response.status_code >= 500 else _Fault
+                kind = _TransientFault if response.status_code >= 500 else _Fault
                 raise kind(f"answered {response.status_code}")
-            recent, deadline, size = 0, time.monotonic() + PATIENCE, response.raw.length_remaining
-            with tqdm.wrapattr(file, "write", size, desc=url.rpartition("/")[2], leave=False, delay=1) as sink:
-                while chunk := response.raw.read1(1 << 16):
-                    if file.tell() == 0 and chunk.lstrip().startswith(b"<"):
+            start = time.monotonic()
+            with tqdm.wrapattr(content, "write", size, desc=url.rpartition("/")[2], leave=False, delay=1) as sink:
+                while (left := size - content.tell()) and (chunk := response.raw.read1(min(left, 1 << 16))):
+                    if content.tell() == 0 and chunk.lstrip().startswith(b"<"):
                         raise _Fault("sent a web page in place of the file, perhaps to log in")
                     sink.write(chunk)
-                    if file.tell() > LARGEST:
-                        raise _Fault("sends more than any archive has")
-                    recent += len(chunk)
-                    if time.monotonic() > deadline:
-                        if recent < PATIENCE * MINIMUM_RATE:
-                            raise _Fault(f"sends only {recent / PATIENCE:.0f} B/s")
-                        recent, deadline = 0, time.monotonic() + PATIENCE
+                    seconds = time.monotonic() - start
+                    if content.tell() < min(size, RATE * (seconds - PATIENCE)):  # never true for a whole file
+                        raise _Fault(f"sends only {content.tell() / seconds:,.0f} B/s")
     except _Fault:
         raise
     except (TimeoutError, requests.Timeout, urllib3.exceptions.ReadTimeoutError):
@@ -169,7 +220,10 @@ def _download(url: str, output_file: str, _pooch: object) -> None:
     except (requests.RequestException, ValueError):  # the latter: no valid address
         raise _Fault("no connection") from None
     except urllib3.exceptions.HTTPError:
-        raise _PassingFault("broke off in mid-file") from None
+        raise _TransientFault("broke off in mid-file") from None
+    if _md5(content.getvalue()) != md5:
+        raise _TransientFault("wrong checksum")
+    return content.getvalue()
 
 
 def _ask(url: str) -> requests.Response:
@@ -193,5 +247,5 @@ def _ask(url: str) -> requests.Response:
 
 def _refuse_plain_http(response: requests.Response, **_: object) -> None:
     """Stop before a redirect from https to plain http is followed."""
-    if response.url.startswith("https:") and response.headers.get("Location", "").lower().startswith("http:"):
+    if response.url.lower().startswith("https:") and response.headers.get("Location", "").lower().startswith("http:"):
         raise _Fault("redirect from https to http refused")

@@ -8,8 +8,15 @@ ROOT = Path(__file__).resolve().parent.parent  # the folder that holds notebooks
 
 
 def from_root(path: str | Path) -> Path:
-    """Return `path` as an absolute path; a relative one starts at the course's root folder."""
-    return ROOT / Path(path).expanduser()
+    """Return `path` as an absolute path; a relative one starts at the course's root folder, `~` is the home folder.
+
+    Raises:
+        ValueError: `path` starts with `~NAME`, and nobody here has that name.
+    """
+    try:
+        return ROOT / Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"'{path}': there is no such home folder; give another path") from None
 
 
 def shown(path: str | Path) -> str:

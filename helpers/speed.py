@@ -5,8 +5,7 @@ import itertools
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -75,7 +74,8 @@ def estimate_time(model: nn.Module, batches: DataLoader, epochs: int, val_batche
     """
     trial = copy.deepcopy(model)
     optimizer = torch.optim.SGD(trial.parameters(), lr=0.001)
-    with random_numbers_kept(next(model.parameters()).device):
+    device = next(model.parameters()).device
+    with torch.random.fork_rng([] if device.type == "cpu" else [device], device_type=device.type):
         seconds = _seconds_a_batch(trial.train(), batches, optimizer) * len(batches)
         if val_batches is not None:
             with torch.no_grad():
@@ -83,18 +83,6 @@ def estimate_time(model: nn.Module, batches: DataLoader, epochs: int, val_batche
     seconds *= epochs
     print(f"about {rounded(seconds)} for {epochs} {'epoch' if epochs == 1 else 'epochs'} here")
     return seconds
-
-
-@contextmanager
-def random_numbers_kept(device: torch.device) -> Iterator[None]:
-    """Afterwards, let the random numbers of PyTorch and of `device` go on as if none had been drawn."""
-    sources = [torch] if device.type == "cpu" else [torch, torch.get_device_module(device)]
-    states = [source.get_rng_state() for source in sources]
-    try:
-        yield
-    finally:
-        for source, state in zip(sources, states, strict=True):
-            source.set_rng_state(state)
 
 
 def _seconds_a_batch(model: nn.Module, batches: DataLoader, optimizer: Optimizer | None = None) -> float:

@@ -208,6 +208,15 @@ def _slow_down(handler: _Handler, content: bytes) -> None:
     handler.drip(content[half:])
 
 
+def _slow(handler: _Handler, content: bytes) -> None:
+    """Send 1,000 bytes five times a second: never silent, and in the long run the whole file."""
+    handler.begin(len(content))
+    for start in range(0, len(content), 1000):
+        handler.wfile.write(content[start : start + 1000])
+        if handler.server.closing.wait(0.2):
+            return
+
+
 def _drip_header(handler: _Handler, content: bytes) -> None:
     handler.drip(b"HTTP/1.0 200 OK\r\nContent-Type: application/gzip\r\n")
 
@@ -268,9 +277,11 @@ def _stall(handler: _Handler, content: bytes) -> None:
     handler.hold()
 
 
-def _endless(handler: _Handler, content: bytes) -> None:
+def _no_end(handler: _Handler, content: bytes) -> None:
+    """Send the file, and then zeros; `endless` sends zeros alone."""
     handler.send_response(200)
     handler.end_headers()
+    handler.wfile.write(content)
     deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline and not handler.server.closing.is_set():
         handler.wfile.write(bytes(1 << 16))
@@ -286,6 +297,7 @@ FAULTS: dict[str, Callable[[_Handler, bytes], None]] = {
     "drip": _drip,
     "drip in mid-file": _slow_down,
     "drip in the header": _drip_header,
+    "5 kB a second": _slow,
     "reset": _reset,
     "cut off": _cut_off,
     "truncated": _truncated,
@@ -293,5 +305,6 @@ FAULTS: dict[str, Callable[[_Handler, bytes], None]] = {
     "log-in page": _log_in_page,
     "redirect": _redirect,
     "stall": _stall,
-    "endless": _endless,
+    "endless": lambda handler, content: _no_end(handler, b""),
+    "no end": _no_end,
 }

@@ -7,7 +7,6 @@ No test reads a clock: a download that never gave up would end in another messag
 
 import errno
 import gzip
-import io
 import multiprocessing
 import os
 import shutil
@@ -18,18 +17,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import fault_server
 import numpy as np
-import pooch
 import pytest
 import trustme
 import urllib3
 from fault_server import FaultServer, Published
-from filelock import FileLock
 
-from helpers import data, download
+from helpers import data, download, results
 from helpers.data import load_dataset
 from helpers.download import DataError, SettingError
 
@@ -49,20 +45,32 @@ FAULTS = {  # what every request meets, the words that makes, and how often the 
     "truncated": ("wrong checksum", 2),
     "wrong bytes": ("wrong checksum", 2),
     "log-in page": ("sent a web page in place of the file, perhaps to log in", 1),
-    "endless": ("sends more than any archive has", 1),
+    "endless": ("wrong checksum", 2),
     "silence": ("no answer in 1 s", 1),  # asking again would double the wait
     "stall": ("no answer in 1 s", 1),
     "drip": ("sends only ", 1),
     "drip in mid-file": ("sends only ", 1),
+    "5 kB a second": ("sends only ", 1),
     "drip in the header": ("no answer in 1 s", 1),
 }
-NO_ADDRESS = ["/media/stick/mnist", "ftp://127.0.0.1/mnist/", "127.0.0.1:8000", "http://"]
+NO_ADDRESS = [
+    "/media/stick/mnist",
+    "ftp://127.0.0.1/mnist/",
+    "127.0.0.1:8000",
+    "http://",
+    "http://[half/",
+    "htp://teacher:secret@mirror.invalid/",
+    "http:/teacher:secret@mirror.invalid/",
+    "http://teacher:secret.mirror.invalid/",
+    "http://teacher:sec/ret@mirror.invalid/",
+    "http://teacher:sec ret@mirror.invalid/",
+    "http://teacher@home:secret@mirror.invalid/",
+]
 NOBODY_THERE = {
     "refused": fault_server.closed_port(),
     "refused, with a password": fault_server.closed_port().replace("http://", "http://teacher:secret@"),
     "a name that does not resolve": "http://mirror.invalid/mnist/",
     "two dots": "http://two..dots/",
-    "half a bracket": "http://[half/",
     "a name that is too long": f"http://{64 * 'a'}/",
 }
 
@@ -71,7 +79,7 @@ NOBODY_THERE = {
 def nearby(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask the local server directly, even where a proxy leads to the web, and again without a pause."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(download, "PAUSE", 0.0)
     monkeypatch.setattr(socket, "getaddrinfo", fault_server.no_such_host)
 
 
@@ -114,8 +122,7 @@ def fill(data_dir: Path) -> Path:
 
 
 def names_in(folder: Path) -> set[str]:
-    """Return what lies in `folder` besides the lock, which stays."""
-    return {path.name for path in folder.iterdir()} - {".lock"}
+    return {path.name for path in folder.iterdir()}
 
 
 def assert_right(dataset: data.Dataset, published: Published = MNIST) -> None:
@@ -184,15 +191,14 @@ def test_a_mirror_that_keeps_failing_makes_one_clear_line(server, tmp_path, monk
     words, requests = FAULTS[fault]
     server.lasting = fault
     with monkeypatch.context() as hurried:
-        hurried.setattr(download, "LARGEST", 1 << 20)
         hurried.setattr(fault_server, "DRIP", 0.1)
-        if fault in ("silence", "stall") or "drip" in fault:
+        if fault in ("silence", "stall", "5 kB a second") or "drip" in fault:
             hurried.setattr(download, "PATIENCE", 1.0)
         message = refused(tmp_path)
     assert f"(127.0.0.1:{server.server_port}: {words}" in message
     assert message.count(words) == 1, "the same fault is told once"
     assert server.requested == [FIRST] * requests, "asked again only where that can help"
-    assert names_in(raw(tmp_path)) == set()
+    assert names_in(tmp_path) == set(), "no folder is made before an archive has come"
     server.lasting = "well"
     assert_later_call_succeeds(tmp_path)
 
@@ -273,14 +279,13 @@ def test_an_untrusted_certificate_is_told_from_a_missing_connection(secure, tmp_
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Let files that are being downloaded say what a full disk says; works everywhere."""
+    """Let files that are being written say what a full disk says; works everywhere."""
 
-    class FullDisk(io.FileIO):
-        def write(self, content: bytes) -> int:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def no_space(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.MonkeyPatch.context() as full:
-        full.setattr(download, "open", FullDisk, raising=False)
+        full.setattr(results.os, "fsync", no_space)
         yield
 
 
@@ -303,7 +308,7 @@ def test_disk_full(server, tmp_path, limit, code, name):
         message = refused(tmp_path, SettingError, name=name)
     remedy = "give a folder that you can write to, with 30 MB free"
     assert message == f"data_dir: '{tmp_path}' can't be used ({os.strerror(code)}); {remedy}"
-    assert names_in(raw(tmp_path)) == set(), "the space is given back"
+    assert names_in(tmp_path) == set(), "the space is given back"
     assert_later_call_succeeds(tmp_path, name=name)
 
 
@@ -359,6 +364,47 @@ def test_data_folder_read_only_with_a_broken_archive_in_it(server, open_folder, 
 def test_data_folder_that_is_a_file(server, tmp_path):
     (tmp_path / "data").write_text("not a folder")
     assert refused(tmp_path / "data", SettingError, name="auto").startswith("data_dir: ")
+    assert server.requested == []
+
+
+@pytest.mark.parametrize("name", ["mnist", "auto"])
+def test_a_folder_in_the_place_of_an_archive(server, tmp_path, name):
+    (fill(tmp_path) / FIRST).unlink()
+    (raw(tmp_path) / FIRST / "somebody's own").mkdir(parents=True)
+    message = refused(tmp_path, SettingError, name=name)
+    assert message == f"data_dir: '{raw(tmp_path) / FIRST}' is no file; remove it, and the archive is fetched"
+    assert server.requested == []
+    shutil.rmtree(raw(tmp_path) / FIRST)
+    assert_later_call_succeeds(tmp_path, name=name)
+
+
+def test_a_data_folder_that_is_nowhere_is_not_made_in_vain(server, tmp_path):
+    server.lasting = "404"
+    nowhere = tmp_path / "not" / "there"
+    assert load_dataset("auto", nowhere).name == "digits"
+    assert names_in(tmp_path) == set()
+    with full_disk():
+        server.lasting = "well"
+        refused(nowhere, SettingError)
+    assert names_in(tmp_path) == set()
+    tmp_path.joinpath("not").mkdir()
+    with full_disk():
+        refused(nowhere, SettingError)
+    assert names_in(tmp_path) == {"not"}, "only what was made is removed"
+    assert_later_call_succeeds(nowhere)
+
+
+def test_a_tilde_is_the_home_folder(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert_right(load_dataset("mnist", "~/data"))
+    assert names_in(raw(tmp_path / "data")) == set(MNIST.files)
+
+
+@pytest.mark.parametrize("name", ["mnist", "auto"])
+def test_the_home_folder_of_nobody(server, name):
+    with pytest.raises(ValueError, match=r"^'~nosuchuser/data': [^\n]+$"):
+        load_dataset(name, "~nosuchuser/data")
 
 
 # --- several at once, and processes that are killed ---
@@ -394,6 +440,14 @@ def test_eight_at_once_fetch_each_archive_once(server, tmp_path):
     assert_later_call_succeeds(tmp_path)
 
 
+def test_eight_at_once_in_vain_get_the_same_line_and_leave_nothing_behind(server, tmp_path):
+    server.lasting = "404"
+    with ThreadPoolExecutor(8) as threads:
+        (message,) = set(threads.map(refused, [tmp_path / "data"] * 8))
+    assert "answered 404" in message
+    assert names_in(tmp_path) == set()
+
+
 @pytest.mark.slow
 def test_eight_processes_at_once_fetch_each_archive_once(server, tmp_path):
     start, answers = PROCESSES.Barrier(8), PROCESSES.Queue()
@@ -418,9 +472,8 @@ def test_process_killed_in_mid_download(server, tmp_path):
     assert server.midway.wait(60), "the process never asked for the third archive"
     process.kill()
     process.join()
-    names, (half,) = list(MNIST.files), (raw(tmp_path) / ".partial").iterdir()
-    assert half.stat().st_size == len(MNIST.files[names[2]]) // 2, "killed at another moment"
-    assert names_in(raw(tmp_path)) == {*names[:2], ".partial"}, "half a file must not have the name of a whole one"
+    names = list(MNIST.files)
+    assert names_in(raw(tmp_path)) == set(names[:2]), "half a file is on the disk"
     assert_later_call_succeeds(tmp_path)
     assert server.requested == [*names[:3], *names[2:]], "what was verified isn't fetched twice"
 
@@ -438,7 +491,7 @@ def test_process_killed_while_it_unpacks(server, tmp_path):
 
 
 def test_what_killed_processes_left_is_gone_before_the_next_download_begins(server, tmp_path, monkeypatch):
-    left = raw(tmp_path) / ".partial" / "tmp_of_a_killed_process"
+    left = raw(tmp_path) / f".{FIRST}.a1b2c3.part"
     left.parent.mkdir(parents=True)
     left.write_bytes(bytes(1000))
     seen, ask = [], download._ask
@@ -453,8 +506,7 @@ def test_what_killed_processes_left_is_gone_before_the_next_download_begins(serv
 
 
 def test_another_process_that_never_finishes(server, tmp_path, monkeypatch):
-    raw(tmp_path).mkdir(parents=True)
-    with FileLock(raw(tmp_path) / ".lock"), monkeypatch.context() as hurried:
+    with download._lock(raw(tmp_path)), monkeypatch.context() as hurried:
         hurried.setattr(download, "WAIT", 0.2)
         assert "another process has been fetching into it for 0.2 s" in refused(tmp_path)
     assert_later_call_succeeds(tmp_path)
@@ -471,26 +523,27 @@ def test_a_keyboard_interrupt_passes_and_leaves_nothing_behind(server, tmp_path,
         interrupted.setattr(*where, interrupt)
         with pytest.raises(KeyboardInterrupt):
             load_dataset("auto", tmp_path)
-    assert names_in(raw(tmp_path)) == set()
+    assert names_in(tmp_path) == set()
     assert_later_call_succeeds(tmp_path)
 
 
 # --- which mirror, which data set ---
 
 
-@pytest.mark.parametrize("slash", ["", "/"], ids=["without slash", "with slash"])
-def test_the_given_mirror_is_asked_first(server, tmp_path, slash):
+@pytest.mark.parametrize("form", ["http://{}", "http://{}/", "HTTP://{}/", "http://teacher:secret@{}/mnist/"])
+def test_the_given_mirror_is_asked_first(server, tmp_path, form):
     with FaultServer(MNIST.files) as mirror:
-        assert_right(load_dataset("mnist", tmp_path, mirror=mirror.url.rstrip("/") + slash))
+        assert_right(load_dataset("mnist", tmp_path, mirror=form.format(f"127.0.0.1:{mirror.server_port}")))
     assert mirror.requested == list(MNIST.files)
     assert server.requested == []
 
 
 @pytest.mark.parametrize("mirror", NO_ADDRESS)
 @pytest.mark.parametrize("name", ["mnist", "auto"])
-def test_a_mirror_that_is_no_address(server, tmp_path, mirror, name):
+def test_a_mirror_that_is_no_address_is_refused_and_not_repeated_with_its_password(server, tmp_path, mirror, name):
     message = refused(tmp_path, SettingError, mirror=mirror, name=name)
-    assert message == f"mirror: got '{mirror}'; give the address of a folder, http://… or https://…"
+    given = "no address" if ":" in mirror else f"'{mirror}'"
+    assert message == f"mirror: got {given}; give the address of a folder, http://… or https://…"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -502,6 +555,47 @@ def test_a_mirror_where_nobody_answers_is_named_and_the_published_ones_are_asked
     assert f"({host}: no connection; 127.0.0.1:{server.server_port}: answered 404)" in refused(tmp_path, mirror=mirror)
     server.lasting = "well"
     assert_later_call_succeeds(tmp_path, mirror=mirror)
+
+
+DEAD_PROXIES = {  # what stands in `http_proxy`, where {} is a port at which nobody answers, and what is shown of it
+    "plain": ("http://{}", "{}"),
+    "with a password": ("http://teacher:secret@{}/", "{}"),
+    "with a slash in the password": ("http://teacher:sec/ret@{}", "(no address)"),
+    "without a scheme": ("teacher:secret@{}", "{}"),
+    "with a name that does not resolve": ("http://teacher:secret@proxy.invalid:3128", "proxy.invalid:3128"),
+    "with a forgotten @": ("http://teacher:secret.proxy.invalid", "(no address)"),
+}
+
+
+@pytest.mark.parametrize("kind", DEAD_PROXIES)
+def test_a_dead_proxy_is_named_without_its_password(server, tmp_path, monkeypatch, kind):
+    closed = fault_server.closed_port()[7:-1]
+    setting, shown = (text.format(closed) for text in DEAD_PROXIES[kind])
+    monkeypatch.setenv("http_proxy", setting)
+    monkeypatch.setenv("no_proxy", "")
+    message = refused(tmp_path)
+    assert f"(127.0.0.1:{server.server_port} through the proxy {shown}: no connection);" in message
+    assert server.requested == []
+
+
+@pytest.mark.parametrize("fault", ["403", "silence"])
+def test_a_proxy_that_answers_but_fails_is_named_too(server, tmp_path, monkeypatch, fault):
+    monkeypatch.setattr(download, "PATIENCE", 1.0)
+    with FaultServer(MNIST.files) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        proxy.lasting = fault
+        assert f" through the proxy 127.0.0.1:{proxy.server_port}: {FAULTS[fault][0]})" in refused(tmp_path)
+        proxy.lasting = "well"
+        assert_later_call_succeeds(tmp_path)
+    assert server.requested == []
+
+
+def test_nothing_is_read_beyond_the_size_of_an_archive(server, tmp_path, monkeypatch):
+    monkeypatch.setitem(download.SIZES, "mnist", tuple(map(len, MNIST.files.values())))
+    server.faults = ["no end"]
+    assert_later_call_succeeds(tmp_path)
+    assert server.requested == list(MNIST.files)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion", "kmnist", "qmnist"])
@@ -520,9 +614,9 @@ def test_the_whole_family_comes_through_the_same_code(tmp_path, monkeypatch, nam
 
 @pytest.mark.parametrize("name", download.FAMILY)
 def test_the_published_table_is_whole(name):
-    checksums, mirrors = download.archives(name)
-    assert list(checksums) == list(fault_server.make_archives(name).files)
-    assert all(len(md5) == 32 for md5 in checksums.values())
+    wanted, mirrors = download.archives(name)
+    assert list(wanted) == list(fault_server.make_archives(name).files)
+    assert all(len(md5) == 32 for md5, _ in wanted.values())
     assert mirrors and all(mirror.startswith("http") for mirror in mirrors)
 
 
