@@ -205,7 +205,7 @@ def count_workers(asked: int | None, runs: int) -> int:
     workers = min(asked or min(torch.get_num_threads(), MOST_WORKERS), max(runs, 1))
     most = max(1, min(cores, memory // MEMORY))
     if asked and workers > most:
-        print(f"workers: {workers} are too many for {cores} cores and {memory / 1e9:.1f} GB of memory; taking {most}")
+        print(f"workers: {workers} are too many for {cores} core(s) and {memory / 1e9:.1f} GB of memory; taking {most}")
     return min(workers, most)
 
 
