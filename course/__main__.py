@@ -140,7 +140,7 @@ def sweep(options: Namespace) -> int:
     results = sweep(chapters, grid, out, options.seeds, options.parameter, *where)
     failed = results[results["status"] == "failed"]
     print("\n" + (out / "summary.md").read_text(encoding="utf-8"))
-    print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs are in {out}")
+    print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs are in {settings.shown(out)}")
     if len(failed):
         print(f"{len(failed)} failed, see the column error of results.csv; the same command runs them again")
     return 1 if len(failed) else 0

@@ -195,7 +195,7 @@ def test_the_command_line_sweeps_on_a_cluster_and_ctrl_c_ends_its_runs_there(
     done = subprocess.run(command, capture_output=True, **options)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line[:3] for line in done.stdout.splitlines()[:3]] == ["1/3", "2/3", "3/3"]
-    assert "3 of 3 runs done; tables and runs are in out" in done.stdout
+    assert f"3 of 3 runs done; tables and runs are in {tmp_path / 'out'}" in done.stdout
     assert len(list((tmp_path / "out" / "runs").iterdir())) == 3
 
 
