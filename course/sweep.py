@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import re
 import time
 import uuid
@@ -18,6 +17,7 @@ import psutil
 import torch
 from tqdm.auto import tqdm
 
+import helpers
 from course import CommandError, folder, sweep_tables
 from course.chapters import FOLDERS, check_assignments, code_of, parameters_of
 from course.executors import open_executor, result_of, run_in_subprocess
@@ -201,7 +201,7 @@ def sweep(
 
 def count_workers(asked: int | None, runs: int) -> int:
     """Return how many runs to do at the same time on this machine, no more than it has cores and memory for."""
-    cores, memory = os.cpu_count() or 1, free_memory()
+    cores, memory = helpers.processor_threads(), free_memory()
     workers = min(asked or min(torch.get_num_threads(), MOST_WORKERS), max(runs, 1))
     most = max(1, min(cores, memory // MEMORY))
     if asked and workers > most:

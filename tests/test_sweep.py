@@ -26,6 +26,7 @@ import zmq
 from jupyter_client.connect import LocalPortCache
 from tiny_chapter import Tiny, tiny, wait_until, wait_until_gone  # noqa: F401, tiny is a fixture
 
+import helpers
 from course import chapters, executors, folder, run, sweep, sweep_runs, sweep_tables
 from helpers import settings
 
@@ -568,7 +569,7 @@ def test_no_more_runs_at_once_than_there_are_cores_and_memory_for(
     asked: int | None, runs: int, cores: int, gigabytes: float, taken: int, said: str,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(helpers, "processor_threads", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
     monkeypatch.setattr(sweep, "free_memory", lambda: int(gigabytes * 1e9))
     assert sweep.count_workers(asked, runs) == taken
