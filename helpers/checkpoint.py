@@ -77,38 +77,14 @@ def parse_checkpoint(content: bytes) -> Any:
     """
     archive = zipfile.ZipFile(io.BytesIO(content))
     entries = archive.infolist()
-    if any(entry.compress_type for entry in entries) or sum(entry.file_size for entry in entries) > len(content):
-        raise zipfile.BadZipFile  # a small file that would fill the memory: torch.save compresses nothing
-    if archive.testzip() is not None:  # has a checksum for each part
+    squeezed = any(entry.compress_type for entry in entries) or sum(entry.file_size for entry in entries) > len(content)
+    if squeezed or archive.testzip():  # torch.save compresses nothing, and keeps a checksum of each part
         raise zipfile.BadZipFile
     (listed,) = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
     steps = pickletools.genops(archive.read(listed))
     if not {argument for step, argument, _ in steps if step.name == "GLOBAL"} <= PLAIN:
         raise pickle.UnpicklingError
-    loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    if not all(is_sound(tensor) for tensor in tensors_in(loaded)):
-        raise ValueError("tensor")
-    return loaded
-
-
-def tensors_in(content: Any) -> list[Tensor]:
-    """Return all tensors in nested dictionaries, lists and tuples, however deep, each once."""
-    found, waiting, seen = [], [content], set()
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen:
-            continue
-        seen.add(id(part))
-        if isinstance(part, Tensor):
-            found.append(part)
-        elif isinstance(part, dict | list | tuple):
-            waiting += part.values() if isinstance(part, dict) else part
-    return found
-
-
-def is_sound(tensor: Tensor) -> bool:
-    """Tell whether all numbers of a tensor were in its file (one number can be shown as many), and none is NaN."""
-    return tensor.numel() * tensor.itemsize <= tensor.untyped_storage().nbytes() and not tensor.isnan().any()
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def checksum(tensors: Iterable[Tensor]) -> str:
@@ -141,21 +117,18 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
 
 def check_network(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     """Raise ValueError, with the first difference, if the weights in `path` are another network's."""
-    difference = None
+    problem = f"{settings.shown(path)}: holds no weights of this network: "
     for name, tensor in model.state_dict().items():
-        given = weights.get(name, tensor)
-        if given.dtype != tensor.dtype:  # PyTorch would turn one into the other
-            difference = f"{name} is {given.dtype} in the file and {tensor.dtype} here"
-        elif not given.isfinite().all():
-            difference = f"{name} has NaN or infinity in it"
+        if name in weights and weights[name].dtype != tensor.dtype:  # PyTorch would turn one into the other
+            raise ValueError(f"{problem}{name} is {weights[name].dtype} in the file and {tensor.dtype} here")
     trial = copy.deepcopy(model)  # since PyTorch copies what fits before it complains about the rest
     try:
-        if not difference:
-            trial.load_state_dict(weights)
+        trial.load_state_dict(weights)
     except RuntimeError as error:
-        difference = str(error).splitlines()[1].strip()
-    if difference:
-        raise ValueError(f"{settings.shown(path)}: holds no weights of this network: {difference}")
+        raise ValueError(problem + str(error).splitlines()[1].strip()) from None
+    for name, tensor in trial.state_dict().items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{problem}{name} has NaN or infinity in it")
 
 
 IGNORED_SETTINGS = {"epochs", "resume", "device", "data_dir", "run_dir"}  # may change on resuming
@@ -301,11 +274,19 @@ def load_checkpoint(path: Path, identity: dict[str, str], run: TrainingState, ep
     if done > epochs:
         raise ValueError(f"epochs: got {epochs}, but {name} already has {done}; give {done} or more")
     try:
+        memory = [value for entry in state["optimizer"]["state"].values() for value in entry.values()]
+        if not all(is_sound(tensor) for tensor in memory if isinstance(tensor, Tensor)):
+            raise ValueError("optimizer")
         run.restore(state)
     except Exception:  # what doesn't fit has many names, too
         run.restore(before)
         raise ValueError(f"{name}: holds a state that doesn't fit this run; delete it or give another") from None
     return state
+
+
+def is_sound(tensor: Tensor) -> bool:
+    """Tell whether a tensor holds as many numbers as it shows (one may be shown a billion times), and none is NaN."""
+    return tensor.numel() * tensor.itemsize <= tensor.untyped_storage().nbytes() and not tensor.isnan().any()
 
 
 def is_checkpoint(content: Any) -> bool:

@@ -176,7 +176,7 @@ def is_history(value: object) -> bool:
     )
 
 
-# What a later chapter or a table relies on, wherever a record has it; and what chapter 3's must have.
+# What a later chapter or a table relies on, wherever a record has it; and what must be there.
 RIGHT: dict[str, Callable[[object], bool]] = {
     "dataset": lambda value: isinstance(value, str),
     "parameters": lambda value: isinstance(value, dict),
@@ -186,7 +186,10 @@ RIGHT: dict[str, Callable[[object], bool]] = {
     "history": lambda value: is_history(value) and bool(value),
     "test": lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
 }
-NEEDED = {"03_training": ("dataset", "parameters", "seed", "mean", "std", "history")}
+NEEDED = {
+    "03_training": ("dataset", "parameters", "seed", "mean", "std", "history"),
+    "04_evaluation": ("dataset", "test"),
+}
 
 
 def load_record(run_dir: str | Path, chapter: str) -> dict:

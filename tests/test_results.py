@@ -136,6 +136,13 @@ def test_a_bad_record_is_refused_in_one_line_that_names_it(case: str, course: Pa
         assert "\n" not in str(error.value)
 
 
+def test_chapter_5_gets_a_test_score_of_chapter_4_or_one_line(tmp_path: Path) -> None:
+    path = results.save_record(tmp_path, "04_evaluation", dataset="mnist")
+    with pytest.raises(ValueError) as error:
+        results.load_record(tmp_path, "04_evaluation")
+    assert str(error.value) == f"{path}: 'test' is missing; run that chapter again"
+
+
 def test_what_was_not_a_number_is_null_for_every_reader(tmp_path: Path) -> None:
     """Also in files of earlier versions, which wrote NaN."""
     results.save_record(tmp_path, "02_model", seconds=float("nan"))
