@@ -12,11 +12,14 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from helpers import settings
+
+if TYPE_CHECKING:
+    import pandas as pd  # takes half a second, which commands that read no table need not wait
 
 UMASK = os.umask(0o022)  # the only way to ask for it is to set it
 os.umask(UMASK)
@@ -213,13 +216,15 @@ def load_result(name: str) -> dict:
     return read_json(settings.ROOT / "results" / name)
 
 
-def load_sweep(name: str, table: str = "results") -> pd.DataFrame:
+def load_sweep(name: str, table: str = "results") -> "pd.DataFrame":
     """Read a table of a recorded sweep from `results/sweeps/NAME`.
 
     Args:
         name: of the folder, such as `seed_protocol`; `course/maintain/record.py` says what each holds.
         table: `results`, one row per run; `history`, one row per run and epoch; `summary`, means over the seeds.
     """
+    import pandas as pd
+
     return pd.read_csv(
         settings.ROOT / "results" / "sweeps" / name / f"{table}.csv", keep_default_na=False, na_values=[""]
     )
