@@ -5,7 +5,10 @@ option needs none of them.
 """
 
 import argparse
+import io
+import os
 import re
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -13,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from course import CommandError
+from course import CommandError, folder
 from helpers import settings
 
 
@@ -32,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser; the function of the chosen command is in `options.func`."""
     parser = OneLineParser(prog="python -m course", description="What a teacher or a maintainer runs.")
     parser.add_argument("--version", action="version", version=f"mnist-course {version('mnist-course')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(name: str, func: Any, help: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help)
@@ -49,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     command = add("run", run, "execute chapters and collect their results")
     add_chapters(command)
     add_parameters(command)
-    command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/run in the course")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/run in the course")
     command.add_argument(
         "--of-sweep", default="", metavar="CODE", help=argparse.SUPPRESS
     )  # what `sweep` says to its runs
@@ -62,26 +65,26 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", type=int, metavar="N", help="run each combination with seeds 0 to N-1")
     command.add_argument("--workers", type=int, metavar="W", help="runs at a time; default: cores, up to 4")
     command.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="also to resume a sweep")
+    command.add_argument("--out", type=folder.given, required=True, metavar="DIR", help="also to resume a sweep")
 
     command = add("data", data, "fetch and verify a data set ahead of a lesson")
     command.add_argument("--dataset", default="mnist", metavar="NAME", help="mnist (default), fashion, kmnist, qmnist")
-    command.add_argument("--data-dir", type=Path, metavar="DIR", help="default: data in the course")
+    command.add_argument("--data-dir", type=folder.given, metavar="DIR", help="default: data in the course")
     command.add_argument("--mirror", metavar="URL", help="a folder on the web that holds the archives")
 
     command = add("progress", progress, "show which exercises are solved on this computer")
-    command.add_argument("--export", type=Path, metavar="FILE", help="write it as JSON, for a teacher")
+    command.add_argument("--export", type=folder.given, metavar="FILE", help="write it as JSON, for a teacher")
     command.add_argument("--reset", action="store_true", help="forget all, for the next learner at this computer")
 
     command = add("handouts", handouts, "build students' and instructors' copies of the chapters")
-    command.add_argument("--out", type=Path, metavar="DIR", help="default: handouts in the course")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: handouts in the course")
     command.add_argument("--chapters", nargs="+", default=[], metavar="CHAPTER", help="default: all")
-    command.add_argument("--source", type=Path, metavar="DIR", help="chapters that `run` left in DIR")
+    command.add_argument("--source", type=folder.given, metavar="DIR", help="chapters that `run` left in DIR")
     command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
     command = add("bench", bench, "time the classic loop and the course's side by side; about five minutes")
-    command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/bench in the course")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/bench in the course")
     command.add_argument("--repeats", type=int, default=3, metavar="N", help="timed epochs of each variant; default: 3")
     command.add_argument("--epochs", type=int, default=12, metavar="N", help="most for the classic loop; default: 12")
     command.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
@@ -95,19 +98,66 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 well, 1 a chapter or a check failed, 2 bad input."""
-    options = build_parser().parse_args(arguments)
+    """Run one command; say in one line what went wrong, if anything did.
+
+    Returns:
+        The exit status: 0 well; 1 a chapter or a check failed, or a file can't be read or written; 2 bad input;
+        130 somebody stopped it; 141 whoever read its output has gone (`| head -1`). The last two are a shell's numbers.
+    """
+    let_nothing_printed_fail()
+    words = sys.argv[1:] if arguments is None else arguments
+    options = Namespace(command="")
     try:
-        return options.func(options)
+        try:
+            options = build_parser().parse_args(words or ["--help"])
+            return options.func(options)
+        finally:
+            sys.stdout.flush()  # now, since nobody could answer an error when Python ends
     except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     except ValueError as error:
         print(f"python -m course {options.command}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        drop_output()
+        return 141
+    except OSError as error:
+        drop_output()  # it may be what the disk has no room for
+        print(f"python -m course {options.command}: {in_one_line(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
+        if arguments is None:  # this process is about to end, which a second Ctrl-C must not disturb
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("Stopped. What was finished is kept.", file=sys.stderr)
         return 130
+
+
+def let_nothing_printed_fail() -> None:
+    """Print what a terminal's encoding lacks as `\\u2026`; where a stream was closed from the start, print nothing."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # or the next file that is opened would get its number, and what kernels print
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "w", encoding="utf-8"))  # noqa: SIM115  # for as long as Python runs
+        elif isinstance(stream, io.TextIOWrapper):  # a notebook's is something else
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """Let what is still to be printed go nowhere, or Python would try again when it ends, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def in_one_line(error: OSError) -> str:
+    """Return what the system complains about, and of which file."""
+    if isinstance(error.filename, str | Path):
+        return f"'{settings.shown(Path(error.filename).absolute())}': {error.strerror}"
+    return " ".join(str(error).split())
 
 
 def run(options: Namespace) -> int:
@@ -131,7 +181,7 @@ def sweep(options: Namespace) -> int:
     from course.chapters import select_chapters
     from course.sweep import parse_grid, sweep
 
-    grid, out = parse_grid(options.grid), options.out.expanduser()
+    grid, out = parse_grid(options.grid), options.out
     chapters = select_chapters(options.chapters)
     results = sweep(chapters, grid, out, options.seeds, options.parameter, options.workers, options.scheduler)
     failed = results[results["status"] == "failed"]
@@ -149,11 +199,11 @@ def data(options: Namespace) -> int:
 
     if options.dataset not in FAMILY:
         raise ValueError(f"dataset: unknown data set {options.dataset!r}; choose one of {', '.join(FAMILY)}")
-    folder = (options.data_dir or settings.from_root("data")).absolute()
-    dataset = load_dataset(options.dataset, folder, options.mirror)
+    data_dir = options.data_dir or settings.from_root("data")
+    dataset = load_dataset(options.dataset, data_dir, options.mirror)
     print(
         f"{dataset.title}: {len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images, "
-        f"checksums verified, in {settings.shown(folder)}"
+        f"checksums verified, in {settings.shown(data_dir)}"
     )
     return 0
 
@@ -164,15 +214,12 @@ def progress(options: Namespace) -> int:
 
     if options.reset and options.export:
         raise ValueError("progress: --export and --reset are given together; export first, then reset")
-    try:
-        if options.reset:
-            print(overview.reset())
-            return 0
-        print(overview.table())
-        if options.export:
-            print(f"written to {overview.export(options.export)}")
-    except OSError as error:
-        raise ValueError(f"progress: '{error.filename}' can't be used ({error.strerror})") from None
+    if options.reset:
+        print(overview.reset())
+        return 0
+    print(overview.table())
+    if options.export:
+        print(f"written to {settings.shown(overview.export(options.export))}")
     return 0
 
 
@@ -181,7 +228,7 @@ def handouts(options: Namespace) -> int:
     from course.chapters import select_chapters
     from course.handouts.build import build
 
-    out = (options.out or settings.ROOT / "handouts").expanduser().absolute()
+    out = options.out or settings.ROOT / "handouts"
     chapters = select_chapters(options.chapters)
     files = build(chapters, out, options.paper if options.pdf else None, options.source)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
@@ -193,7 +240,7 @@ def bench(options: Namespace) -> int:
     """Time the classic loop and the course's side by side; leave numbers and a table in the folder `--out`."""
     from course.bench import bench
 
-    out = (options.out or settings.ROOT / "runs" / "bench").expanduser().absolute()
+    out = options.out or settings.ROOT / "runs" / "bench"
     bench(out, options.dataset, options.device, options.repeats, options.epochs)
     print("\n" + (out / "bench.md").read_text(encoding="utf-8"))
     print(f"numbers and table are in {settings.shown(out)}")
