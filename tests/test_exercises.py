@@ -257,7 +257,7 @@ def test_a_file_that_cannot_be_opened_costs_a_line_and_no_more(
     assert "can't be opened" in lines[0]
     assert lines[1].startswith("Exercise 1.5: right.")
     assert "can't be written" in lines[-1]
-    assert main(["progress"]) == 2
+    assert main(["progress"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
