@@ -9,7 +9,7 @@ from pathlib import Path
 from IPython.display import HTML, display
 
 from course.exercises import chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7, progress
-from helpers import settings
+from helpers import results, settings
 
 CHAPTERS: list[dict[str, Callable]] = [
     chapter.CHECKS for chapter in (chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7)
