@@ -27,6 +27,7 @@ from course import exercises
 from course.exercises import cells, guard, toolkit, values
 from course.exercises.toolkit import WrongAnswer, call_answer, check_function
 from helpers import data
+from helpers.model import MNISTClassification
 
 needs_a_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that interrupts on this system")
 
@@ -458,6 +459,11 @@ def test_the_courses_own_function_is_answered_with_a_wink(answer: Callable, thei
     else:
         with pytest.raises(WrongAnswer, match=r"Well found: `make_batches` from `helpers\.data` does just that\. ;-\)"):
             call_answer(answer, *arguments, forbidden=[data.make_batches])
+
+
+def test_a_class_of_the_course_is_recognised_too() -> None:
+    with pytest.raises(WrongAnswer, match=r"`MNISTClassification` from `helpers\.model`"):
+        call_answer(lambda: MNISTClassification(), forbidden=[MNISTClassification])
 
 
 def test_a_decorated_function_of_the_course_is_recognised_too() -> None:

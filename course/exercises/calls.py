@@ -37,7 +37,7 @@ def call_answer(
         returns: True: a function that returns nothing is refused.
         twice: True: a second call with equal arguments, and the same random numbers of Python, NumPy and PyTorch, must
             return the same. False is for answers that may draw from a generator of their own without a seed.
-        forbidden: the course's own functions that do what the learner is to write.
+        forbidden: functions and classes, written in Python, that do what the learner is to write; the course's own.
 
     Raises:
         WrongAnswer: it is no function, it failed, it took too long, it returned nothing or something else the second

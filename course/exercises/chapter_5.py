@@ -183,7 +183,7 @@ def bootstrap_error(answer: Callable) -> str:
     times, near = 4000, 0.058  # a spread of so many means is off by 1.1 %, and the formula's result by 15 %
 
     def spread_of_means(values: list[float], times: int) -> float:
-        found = as_tensor(got := call_answer(answer, values, times, twice=False))
+        found = as_tensor(got := call_answer(answer, values, times))
         if found is not None and found.numel() == times:
             raise WrongAnswer(f"You returned {times} numbers, the means of your draws. How far do they spread? Return that one number.")  # fmt: skip
         return one_number(got, "one number, the standard deviation of the means,")

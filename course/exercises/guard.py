@@ -106,8 +106,9 @@ def time_limit() -> Iterator[None]:
 
 @contextmanager
 def noticing(forbidden: Sequence[Callable]) -> Iterator[list[Callable]]:
-    """Collect which of these functions are called meanwhile, under whatever name."""
-    codes = {getattr(inspect.unwrap(function), "__code__", None): function for function in forbidden}
+    """Collect which of these functions and classes, written in Python, are called meanwhile, under whatever name."""
+    plain = [vars(one).get("__init__") if isinstance(one, type) else one for one in forbidden]
+    codes = {inspect.unwrap(function).__code__: one for function, one in zip(plain, forbidden, strict=True) if function}
     found: list[Callable] = []
     if not codes:
         yield found
