@@ -180,11 +180,14 @@ def draw_distinct(
 
 def distinct(right: object, common_mistakes: Sequence[tuple[object, str]], gap: float = 3e-3) -> bool:
     """Tell whether no mistake looks like the right value, nor like another mistake with other words."""
-    values = [(_tensor(value), words) for value, words in [(right, ""), *common_mistakes]]
-    single = sorted((value.item(), words) for value, words in values if not value.ndim and not value.isnan())
+    pairs = [(right, ""), *common_mistakes]
+    values: list = [
+        (value.item() if isinstance(value, Tensor) and not value.ndim else value, words) for value, words in pairs
+    ]
+    single = sorted((value, words) for value, words in values if isinstance(value, int | float) and value == value)
     if any(one != other and b <= a + gap * (1 + abs(a)) for (a, one), (b, other) in pairwise(single)):
         return False
-    rest = [(value, words) for value, words in values if value.ndim or value.isnan()]
+    rest = [(_tensor(value), words) for value, words in values if not isinstance(value, int | float) or value != value]
     return not any(same(a, b, gap) for (a, one), (b, other) in combinations(rest, 2) if one != other)
 
 
