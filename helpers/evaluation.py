@@ -44,7 +44,7 @@ def _around_the_mean(values: Sequence[float], confidence: float, more_runs: int)
 
 
 def class_scores(predicted: Tensor, labels: Tensor, class_names: tuple[str, ...]) -> pd.DataFrame:
-    """Return precision, recall and F1 of each class (0 to 1), one row a class, and how many images it has.
+    """Return recall, precision and F1 of each class (0 to 1), one row per class, and how many images it has.
 
     Args:
         predicted, labels: int64 (N,).
@@ -56,7 +56,7 @@ def class_scores(predicted: Tensor, labels: Tensor, class_names: tuple[str, ...]
         multiclass_recall,
     )
 
-    metrics = {"precision": multiclass_precision, "recall": multiclass_recall, "F1": multiclass_f1_score}
+    metrics = {"recall": multiclass_recall, "precision": multiclass_precision, "F1": multiclass_f1_score}
     table = {name: metric(predicted, labels, NUM_CLASSES, average="none").tolist() for name, metric in metrics.items()}
     table["images"] = labels.bincount(minlength=NUM_CLASSES).tolist()
     return pd.DataFrame(table, index=pd.Index(class_names, name="class"))

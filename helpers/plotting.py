@@ -211,6 +211,18 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> 
     return figure
 
 
+def probabilities(image: Tensor, shares: Tensor, class_names: Sequence[str], title: str) -> Figure:
+    """Draw one image (height, width) and, beside it, a bar for the probability (0 to 1) of each class."""
+    figure, (left, right) = page(3.2, 1, 2, width_ratios=[2, 3])
+    draw_image(left, image)
+    bars = right.barh(class_names, shares.numpy(), color=BLUE)
+    right.bar_label(bars, fmt="{:.1%}", padding=3, fontsize=8)
+    right.set(xlabel="probability", ylabel="class", xlim=(0, 1.15), xticks=np.linspace(0, 1, 6))
+    right.invert_yaxis()  # class 0 on top
+    figure.suptitle(title)
+    return figure
+
+
 def reliability(table: pd.DataFrame, title: str) -> Figure:
     """Draw `evaluation.reliability`: accuracy over confidence, and below it how many images each slice holds."""
     figure, (upper, lower) = page(5.2, 2, 1, width=0.75 * WIDTH, sharex=True, height_ratios=[3, 1])

@@ -26,12 +26,12 @@ def log_probs(read: list[int], confidence: list[float]) -> torch.Tensor:
 
 def test_class_scores_of_seven_images() -> None:
     table = evaluation.class_scores(READ, LABELS, NAMES)
-    assert list(table.columns) == ["precision", "recall", "F1", "images"]
+    assert list(table.columns) == ["recall", "precision", "F1", "images"]
     assert table.index.tolist() == list(NAMES)
-    # a: 2 of the 3 read as a are a, 2 of the 3 that are a were read so. b: 2 of 3, 2 of 2. c: 1 of 1, 1 of 2.
+    # a: 2 of the 3 that are a were read so, 2 of the 3 read as a are a. b: 2 of 2, 2 of 3. c: 1 of 2, 1 of 1.
     assert table.loc["a"].tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 3])
-    assert table.loc["b"].tolist() == pytest.approx([2 / 3, 1, 4 / 5, 2])
-    assert table.loc["c"].tolist() == pytest.approx([1, 1 / 2, 2 / 3, 2])
+    assert table.loc["b"].tolist() == pytest.approx([1, 2 / 3, 4 / 5, 2])
+    assert table.loc["c"].tolist() == pytest.approx([1 / 2, 1, 2 / 3, 2])
     assert table.loc["d"].tolist() == [0, 0, 0, 0]
 
 

@@ -68,6 +68,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "history, forty epochs": lambda: plotting.history(epochs(40), TITLE),
     "confusion_matrix": lambda: plotting.confusion_matrix(MATRIX, SHORT, TITLE),
     "confusion_matrix, long names": lambda: plotting.confusion_matrix(MATRIX, LONG, TITLE),
+    "probabilities": lambda: plotting.probabilities(IMAGES[0], torch.full((10,), 0.1), SHORT, TITLE),
+    "probabilities, one is sure": lambda: plotting.probabilities(IMAGES[0], torch.eye(10)[3], LONG, TITLE),
     "reliability": lambda: plotting.reliability(TABLE, TITLE),
     "confidence_histogram": lambda: plotting.confidence_histogram(torch.rand(90), torch.rand(9), TITLE),
     "strip_plot": lambda: plotting.strip_plot(RUNS, dict.fromkeys(RUNS, (98.7, 98.8)), TITLE, "test accuracy (%)"),
