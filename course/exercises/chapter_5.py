@@ -29,7 +29,9 @@ def error_of_the_mean(answer: Callable) -> str:
 
     student_t = {2: 12.706205, 3: 4.302653, 4: 3.182446, 6: 2.570582, 8: 2.364624}  # for 95 %, by the number of values
     variance_used = "You used the variance. The standard deviation is its square root: take that first, then divide by √n."  # fmt: skip
-    reach = "That is how far an interval reaches. The standard error is what you have before you multiply by t, 1.96, or 2."
+    reach = (
+        "That is how far an interval reaches. The standard error is what comes before you multiply by t, 1.96, or 2."
+    )
     common_mistakes: Mistakes = [
         (stdev, "That is the standard deviation: how far a single run is from the mean. The mean of several runs is closer, so √n is missing."),
         (pstdev, "That is the standard deviation of single runs, and it divides by n instead of n − 1. The mean of several runs is closer, so √n is missing."),
@@ -63,14 +65,15 @@ def close_fields(answer: tuple, means: pd.DataFrame, spreads: pd.DataFrame) -> s
     """A reading: two neighboring settings that three seeds can't tell apart."""
     fields = toolkit.as_tensor(answer, any_order=True)
     if fields is None or fields.shape != (2, 2):
-        raise WrongAnswer(f"I expected two fields, such as ((0.01, 32), (0.01, 64)), and got {toolkit.describe(answer)}.")
+        raise WrongAnswer(f"I expected two fields, like ((0.01, 32), (0.01, 64)), and got {toolkit.describe(answer)}.")
     # two digits, as the figure shows them
     tables = [table.map(lambda number: float(f"{number:.2f}")) for table in (means, spreads.reindex_like(means))]
 
     def gap(*fields: tuple[int, int]) -> tuple[float, float, float]:
-        """Return the difference of two means, its standard error, and the smaller spread; three NaN where one is missing."""
+        """Return the difference of two means, its standard error, and the smaller spread; NaN where one is missing."""
         a, b, s, t = (table.iloc[field] for table in tables for field in fields)
-        return (nan, nan, nan) if isnan(a + b + s + t) else (round(abs(a - b), 2), sqrt((s**2 + t**2) / SEEDS), min(s, t))
+        missing = isnan(a + b + s + t)
+        return (nan, nan, nan) if missing else (round(abs(a - b), 2), sqrt((s**2 + t**2) / SEEDS), min(s, t))
 
     places = list(product(range(len(means.index)), range(len(means.columns))))
     gaps = [gap((i, j), beside) for i, j in places for beside in ((i + 1, j), (i, j + 1)) if beside in places]
@@ -114,7 +117,8 @@ def runs_needed(answer: Callable) -> str:
     """A function that says how many runs it takes to see a difference with 80 % power."""
 
     def right(difference: float, spread: float) -> int:
-        return ceil(Fraction("15.68") * (Fraction(str(spread)) / Fraction(str(difference))) ** 2)  # exact, unlike floats
+        exactly = Fraction(str(spread)) / Fraction(str(difference))  # a float may be off by a last digit, and a run
+        return ceil(Fraction("15.68") * exactly**2)
 
     def of_ratio(rounding: Callable, formula: Callable) -> Callable:
         return lambda difference, spread: rounding(formula(spread / difference))
@@ -201,9 +205,11 @@ def bootstrap_error(answer: Callable) -> str:
     lists = [[round(86 + width * place, 1) for place in (-1.2, -0.4, 0.3, 1.3)] for width in widths]
     results = [spread_of_means(values, times) for values in lists]
     if results[0] == results[1] and abs(results[0]) > 1e-3:  # no spread at all is another matter
-        raise WrongAnswer(f"For different lists the same number came out, {toolkit.describe(results[0])}. {toolkit.ELSEWHERE}")
+        raise WrongAnswer(f"For other values the same came out, {toolkit.describe(results[0])}. {toolkit.ELSEWHERE}")
     hint = "Draw len(values) numbers with replacement and take their mean; do that `times` times. Return the standard deviation of these means."  # fmt: skip
-    single_values = "That is the spread of single values. Take the mean of each draw first, then the spread of these means."
+    single_values = (
+        "That is the spread of single values. Take the mean of each draw first, then see how the means spread."
+    )
     other_size = "That is the spread for draws of {} numbers. Draw as many as there are values, here 4."
     common_mistakes: Mistakes = [
         (pstdev, single_values),
@@ -230,7 +236,8 @@ def bootstrap_error(answer: Callable) -> str:
         refuse([(found, f"{about} {words}") for found, words in faults])
     with toolkit.after_success(f"With times={times} it works. With times=2:"):
         _refuse_what_is_not_drawn(spread_of_means)
-    toolkit.compare(spread_of_means([88.0] * 3, times), 0, "three times 88", tolerance=1e-3, hint="No draw can have another mean.")
+    result = spread_of_means([88.0] * 3, times)
+    toolkit.compare(result, 0, "three times 88", tolerance=1e-3, hint="Each draw has the same mean.")
     return "No formula, only your own results and many draws: that is the bootstrap."
 
 

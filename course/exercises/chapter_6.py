@@ -208,7 +208,8 @@ def shift_images(answer: Callable) -> str:
                 hint = fixed if _works_for_28(answer, right, down) else empty
                 raise WrongAnswer(f"For {about}: {reason} {hint}".strip()) from None
             found = toolkit.as_tensor(got)
-            refuse([(found is not None and found.shape[-2:] == (28, 28), f"For {about}, I got images of 28 × 28. {fixed}")])
+            if found is not None and found.shape[-2:] == (28, 28):
+                raise WrongAnswer(f"For {about}, I got images of 28 × 28. {fixed}")
             hint = "A pixel [n, 0, y, x] moves to [n, 0, y + down, x + right], if that place is inside; all other places are paper."
             if min(right, down) < 0:
                 hint = f"Mind that Python counts `[-2:]` and `[:-2]` from the end. {hint}"
@@ -410,7 +411,9 @@ def errors_removed(answer: Callable) -> str:
     hint = "What is true for better is true for worse: (errors before − errors after) out of the errors before."
     worse = lambda: (between(800, 850) / 1000, between(700, 760) / 1000)  # noqa: E731
     with after_success("When it gets better, yours is right. Here it got worse."):
-        toolkit.check_function(answer, worse, right, when_worse, hint=hint, tolerance=1e-3, edges=[(0.75, 0.5), (0.9, 0.5)])
+        toolkit.check_function(
+            answer, worse, right, when_worse, hint=hint, tolerance=1e-3, edges=[(0.75, 0.5), (0.9, 0.5)]
+        )
     for inputs, wanted in [
         ((0.75, 0.75), "Nothing has changed, so no errors are gone: 0."),
         ((0.75, 1), "No errors are left, so all of them are gone: 1."),

@@ -69,7 +69,13 @@ def ratio_of_turns(answer: Callable) -> str:
         raise WrongAnswer("For 9 turns, 9 numbers came, as many as there are turns. Which of these ratios is in the middle, when they are sorted?")  # fmt: skip
     small, tied = ([4.0, 8.0, 5.0], [2.0, 4.0, 1.0]), ([4.0, 4.0, 9.0], [4.0, 2.0, 3.0])
     toolkit.check_function(
-        answer, lambda: _measured(9 + 2 * between(0, 2)), right, common_mistakes, hint=hint, tolerance=2e-3, edges=[small, tied]
+        answer,
+        lambda: _measured(9 + 2 * between(0, 2)),
+        right,
+        common_mistakes,
+        hint=hint,
+        tolerance=2e-3,
+        edges=[small, tied],
     )
     four, two = ([6.0, 9.0, 2.0, 5.0], [2.0, 1.0, 1.0, 1.0]), ([3.0, 8.0], [2.0, 2.0])
     hint = "With an even number of turns, two ratios are in the middle, and the median is halfway between them."
@@ -205,7 +211,9 @@ def operations_of_a_layer(answer: Callable) -> str:
         ((2, 3, 4, 4), "A kernel as large as the image has one place."),
         ((2, 3, 1, 4), "A kernel of one pixel has a place at every pixel."),
     ]:
-        toolkit.check_edge_case(answer, inputs, right(*inputs), "inputs={}, outputs={}, kernel={}, size={}".format(*inputs), wanted)
+        toolkit.check_edge_case(
+            answer, inputs, right(*inputs), "inputs={}, outputs={}, kernel={}, size={}".format(*inputs), wanted
+        )
     return "Kernel and places come in squared. Half the places along a side, and a quarter of the operations is left."
 
 
@@ -388,7 +396,9 @@ def lines_that_wait(answer: object) -> str:
     if found is None or found.dtype == torch.bool:
         quoted = isinstance(answer, list | tuple | set | frozenset) and any(isinstance(part, str) for part in answer)
         quotes = " Without quotes." if quoted else ""
-        raise WrongAnswer(f"I expected the numbers of lines, such as {{2, 3}}, and got {toolkit.describe(answer)}.{quotes}")
+        raise WrongAnswer(
+            f"I expected the numbers of lines, such as {{2, 3}}, and got {toolkit.describe(answer)}.{quotes}"
+        )
     parts = found.flatten().tolist()
     for part in parts:
         refuse([(part not in range(1, 13), f"There is no line {part:g}. Lines 1 to 12 have a number.")])
