@@ -131,7 +131,7 @@ def learning_rate_at(answer: Callable) -> str:
     trainings = [(10, 0.4), (13, 0.8), (long, peak)]  # small ones first; a fifth need not be a whole number of steps
     places = [(step, *training) for training in trainings for step in range(1, training[0], 1 + training[0] // 20)]
     places = [(step, steps, peak) for step, steps, peak in places if 5 * step != steps]  # the turn comes below
-    got, right = _rates(answer, places), _rates(triangle, places)
+    got, right = _rates(answer, places), torch.tensor([triangle(*place) for place in places], dtype=torch.float64)
     wrong = (~torch.isclose(got, right, rtol=1e-4, atol=1e-6)).nonzero().flatten().tolist()
     if wrong:
         step, steps, peak = places[wrong[0]]
@@ -142,7 +142,7 @@ def learning_rate_at(answer: Callable) -> str:
             hint = f"With a higher `peak`, the same came out. {toolkit.ELSEWHERE}"
         if torch.equal(got, _rates(answer, [(step, 2 * steps, peak) for step, steps, peak in places])):
             hint = f"With twice the `steps`, the same came out. {toolkit.ELSEWHERE}"
-        mistakes = [(_rates(mistake, places), words) for mistake, words in common_mistakes]
+        mistakes = [(torch.tensor([mistake(*place) for place in places]), words) for mistake, words in common_mistakes]
         expected, came = (toolkit.describe(rates[wrong[0]]) for rates in (right, got))
         raise WrongAnswer(f"For step={step}, steps={steps}, peak={peak}, I expected {expected} and got {came}. {toolkit.words_for(got, mistakes, hint, tolerance=1e-4)}")  # fmt: skip
     for place, hint in [
@@ -157,7 +157,7 @@ def learning_rate_at(answer: Callable) -> str:
 
 
 def _rates(schedule: Callable, places: Sequence[tuple[int, int, float]]) -> Tensor:
-    """Return the learning rates of a schedule, the learner's or another, at some (step, steps, peak)."""
+    """Return the learning rates of a learner's schedule at some (step, steps, peak)."""
     rates = []
     for place in places:
         with after_success("For step={}, steps={}, peak={}:".format(*place)):
