@@ -15,33 +15,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from course.exercises.guard import call_answer
+from course.exercises.calls import call_answer
 from course.exercises.values import WrongAnswer, as_tensor, describe, numbers, one_number, same, show
 
-__all__ = [
-    "CUT_OFF",
-    "ELSEWHERE",
-    "ROUNDED",
-    "Mistakes",
-    "WrongAnswer",
-    "after_success",
-    "as_tensor",
-    "between",
-    "call_answer",
-    "check_edge_case",
-    "check_function",
-    "compare",
-    "describe",
-    "distinct",
-    "draw_distinct",
-    "numbers",
-    "one_number",
-    "refuse",
-    "rounded",
-    "same",
-    "show",
-    "words_for",
-]
+__all__ = [  # what the chapters' checks are made of
+    "CUT_OFF", "ELSEWHERE", "ROUNDED", "Mistakes", "WrongAnswer", "after_success", "as_tensor", "between",
+    "call_answer", "check_edge_case", "check_function", "compare", "describe", "distinct", "draw_distinct",
+    "numbers", "one_number", "refuse", "rounded", "same", "show", "words_for",
+]  # fmt: skip
 
 Mistakes = Sequence[tuple[Callable, str]]  # wrong functions, each with what to say
 ELSEWHERE = "Does your function read a name of the notebook instead of its argument?"
