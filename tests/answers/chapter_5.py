@@ -163,7 +163,7 @@ WRONG = {
         (runs_by(2), "in only half of all comparisons"),
         (runs_by(1.96), "in only half of all comparisons"),
         (runs_by(1), "about once its standard error"),
-        (runs_by(8**0.5), "a well-known rule of thumb"),
+        (lambda difference, spread: math.ceil(16 * (spread / difference) ** 2), "a well-known rule of thumb"),
         (runs_by(2.8, int), "Rounded down"),
         (runs_by(2.8, round), "Rounded down"),
         (runs_by(2.8, float), "of a run. Which way"),
