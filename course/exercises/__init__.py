@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from course.exercises import guard, notebook, progress
+from course.exercises import cells, errors, guard, notebook, progress
 from course.exercises.overview import CHECKS, card
 from course.exercises.values import WrongAnswer, describe
 
@@ -29,31 +29,33 @@ def check(number: str, answer: object, **context: object) -> None:
     """
     if number not in CHECKS:
         raise ValueError(f"exercise: unknown exercise {number!r}; choose one of {', '.join(CHECKS)}")
-    passed, words = judge(number, answer, context)
-    say(f"Exercise {number}: {words} {notebook.earlier_answer(number)}".strip())
+    with guard.kept_settings(), guard.kept_random_numbers(), notebook.kept(answer):  # the chapter must not notice
+        torch.default_generator.seed()  # its inputs are new each time
+        passed, words = judge(number, answer, context)
+        earlier = cells.earlier_answer(number)
+    say(f"{earlier}\nExercise {number}: {words}".lstrip())
     if passed is not None:
         progress.note(number, passed)
 
 
 def judge(number: str, answer: object, context: dict[str, object]) -> tuple[bool | None, str]:
     """Return whether an answer is right, or None where nothing can be said, and what to say."""
-    with guard.kept_settings(), guard.kept_random_numbers():  # the chapter must not notice the check
-        torch.default_generator.seed()  # its inputs are new each time
-        try:
-            if guard.is_stub(answer):
-                return None, "not attempted yet."
-            return True, f"right. {CHECKS[number](answer, **context)}"
-        except WrongAnswer as reason:
-            return False, f"not yet. {reason} {notebook.outside(answer)}"
-        except KeyboardInterrupt as stop:
-            return None, f"stopped{guard.line_of(stop.__traceback__)}. Does a loop never end?"
-        except Exception as error:  # the check's own
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
-            kindly = "If you think it is right, the check is at fault; please report"
-            return None, f"I can't make sense of {describe(answer)}. {kindly} its {place}."
+    try:
+        if notebook.is_stub(answer):
+            return None, "not attempted yet."
+        return True, f"right. {CHECKS[number](answer, **context)}"
+    except WrongAnswer as reason:
+        return False, f"not yet. {reason} {notebook.outside(answer)}".strip()
+    except KeyboardInterrupt as stop:
+        return None, f"stopped{errors.line_of(stop.__traceback__)}. Does a loop never end?"
+    except Exception as error:  # the check's own
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+        kindly = "If you think it is right, the check is at fault; please report"
+        return None, f"I can't make sense of {describe(answer)}. {kindly} its {place}."
 
 
 def say(text: str) -> None:
-    """Print a text in lines of at most 100 characters: JupyterLab would break a longer one within a word."""
-    print(textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False))
+    """Print lines of at most 100 characters: JupyterLab would break a longer one within a word."""
+    for line in text.splitlines():
+        print(textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False))

@@ -181,7 +181,9 @@ def confusion(answer: Callable) -> str:
         return (classes * labels + predicted).bincount(minlength=classes**2).reshape(classes, classes)
 
     def draw(images: int = 0, classes: int = 3) -> tuple[Tensor, Tensor, int]:
-        return *torch.randint(classes, (2, images or between(7, 10))), classes
+        predicted, labels = torch.randint(classes, (2, images or between(7, 10)))
+        predicted[-1] = labels[-1] = classes - 1  # so that the last class occurs
+        return predicted, labels, classes
 
     def of_right(change: Callable[[Tensor], object]) -> Callable:
         return lambda predicted, labels, classes: change(right(predicted, labels, classes))
@@ -219,7 +221,7 @@ def confusion(answer: Callable) -> str:
     last = torch.tensor([0, 1, 1, 0]), torch.tensor([1, 1, 0, 0]), 3
     first = torch.tensor([2, 1, 2, 2]), torch.tensor([2, 1, 1, 2]), 3
     single = torch.tensor([3]), torch.tensor([3]), 5
-    alike = torch.zeros(300, dtype=torch.int64), torch.zeros(300, dtype=torch.int64), 2
+    alike = torch.ones(300, dtype=torch.int64), torch.ones(300, dtype=torch.int64), 2
     check_function(
         answer,
         draw,
@@ -317,12 +319,17 @@ def handed_on(answer: Callable) -> str:
         return f"{len(confidence)} images and threshold={threshold} (share of images, share of mistakes)"
 
     few, half = torch.tensor([0.5, 0.75, 0.75, 1.0]), torch.tensor([False, True, False, False])
-    edges = [(few, half, threshold) for threshold in (0.75, 0.25, 1.1)] + [(few[:1], half[:1], 0.75)]
+    edges = [(few, half, 0.75)]
     hint = "First count what is below the threshold; then count the mistakes among those, out of all mistakes."
     check_function(answer, draw, right, common_mistakes, about, hint, edges=edges, read=read)
     flawless = few, torch.ones(4, dtype=torch.bool), 0.75
-    wanted = "With no mistake there is nothing to catch: return 0 for the second."
-    toolkit.check_edge_case(answer, flawless, [0.25, 0.0], "images without a mistake", wanted, read)
+    for inputs, which, wanted in (
+        (flawless, "images without a mistake", "With no mistake there is nothing to catch: return 0 for the second."),
+        ((few, half, 0.25), "a threshold below all images", "None is handed on and none is caught: 0 and 0."),
+        ((few, half, 1.1), "a threshold above all images", "All are handed on, so all mistakes are caught: 1 and 1."),
+        ((few[:1], half[:1], 0.75), "a single image, misread and unsure", "It is below the threshold: 1 and 1."),
+    ):
+        toolkit.check_edge_case(answer, inputs, right(*inputs), which, wanted, read)
     return "What it costs, and what it catches: that is how to weigh a threshold, on the validation images."
 
 

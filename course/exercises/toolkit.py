@@ -15,33 +15,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from course.exercises.guard import call_answer
+from course.exercises.calls import call_answer
 from course.exercises.values import WrongAnswer, as_tensor, describe, numbers, one_number, same, show
 
-__all__ = [
-    "CUT_OFF",
-    "ELSEWHERE",
-    "ROUNDED",
-    "Mistakes",
-    "WrongAnswer",
-    "after_success",
-    "as_tensor",
-    "between",
-    "call_answer",
-    "check_edge_case",
-    "check_function",
-    "compare",
-    "describe",
-    "distinct",
-    "draw_distinct",
-    "numbers",
-    "one_number",
-    "refuse",
-    "rounded",
-    "same",
-    "show",
-    "words_for",
-]
+__all__ = [  # what the chapters' checks are made of
+    "CUT_OFF", "ELSEWHERE", "ROUNDED", "Mistakes", "WrongAnswer", "after_success", "as_tensor", "between",
+    "call_answer", "check_edge_case", "check_function", "compare", "describe", "distinct", "draw_distinct",
+    "numbers", "one_number", "refuse", "rounded", "same", "show", "words_for",
+]  # fmt: skip
 
 Mistakes = Sequence[tuple[Callable, str]]  # wrong functions, each with what to say
 ELSEWHERE = "Does your function read a name of the notebook instead of its argument?"
@@ -130,7 +111,7 @@ class Try(NamedTuple):
 def _fits(mistake: Callable, tries: Sequence[Try], tolerance: float) -> bool:
     """Tell whether a wrong function would have returned all that came."""
     try:
-        return all(same(one.found, _tensor(mistake(*one.inputs)), tolerance) for one in tries)
+        return all(same(one.found, _comparable(mistake(*one.inputs), one.expected), tolerance) for one in tries)
     except (ArithmeticError, LookupError, RuntimeError, ValueError):  # on an edge for which the mistake wasn't made
         return False
 
@@ -199,11 +180,14 @@ def draw_distinct(
 
 def distinct(right: object, common_mistakes: Sequence[tuple[object, str]], gap: float = 3e-3) -> bool:
     """Tell whether no mistake looks like the right value, nor like another mistake with other words."""
-    values = [(_tensor(value), words) for value, words in [(right, ""), *common_mistakes]]
-    single = sorted((value.item(), words) for value, words in values if not value.ndim and not value.isnan())
+    pairs = [(right, ""), *common_mistakes]
+    values: list = [
+        (value.item() if isinstance(value, Tensor) and not value.ndim else value, words) for value, words in pairs
+    ]
+    single = sorted((value, words) for value, words in values if isinstance(value, int | float) and value == value)
     if any(one != other and b <= a + gap * (1 + abs(a)) for (a, one), (b, other) in pairwise(single)):
         return False
-    rest = [(value, words) for value, words in values if value.ndim or value.isnan()]
+    rest = [(_tensor(value), words) for value, words in values if not isinstance(value, int | float) or value != value]
     return not any(same(a, b, gap) for (a, one), (b, other) in combinations(rest, 2) if one != other)
 
 

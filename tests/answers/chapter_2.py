@@ -146,7 +146,7 @@ WRONG = {
         (lambda size, kernel, padding: size - 4 + 2 * padding, "a kernel of 5"),
         (lambda size, kernel, padding: size, "the image itself"),
         (lambda size, kernel, padding: 28 - kernel + 1 + 2 * padding, "an image of 28"),
-        (lambda size, kernel, padding: size - kernel + 1 + 2 * padding if padding < kernel else size, "For size=4, kernel=2, padding=3, I expected 9"),
+        (lambda size, kernel, padding: size - kernel + 1 + 2 * padding if padding < kernel else size, "size − kernel + 1"),
     ],
     "2.3": [
         (lambda logits: logits.softmax(dim=0), "Each column adds up to 1"),

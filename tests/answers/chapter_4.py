@@ -248,7 +248,7 @@ WRONG = {
         (lambda accuracy, error: accuracy * (1 - accuracy) / (error / 100) ** 2, "got mixed"),
         (lambda accuracy, error: accuracy * (accuracy - 1) / error**2, "Less than none"),
         (lambda accuracy, error: (accuracy, error), "one number"),
-        (lambda accuracy, error: 10**9, "solve for n"),
+        (lambda accuracy, error: 10**9, "a name of the notebook"),
     ],
     "4.3": [
         (three_changed(lambda r, p, f: (p, r, f)), "have changed places"),
@@ -271,7 +271,7 @@ WRONG = {
             "ZeroDivisionError: division by zero. There is not one hit. With nothing to divide by, return 0",
         ),
         (three_with_nan, "0 / 0"),
-        (three_guarding_divisors, "[2, 4, 7, 2], chosen=2: Your code stopped with ZeroDivisionError"),
+        (three_guarding_divisors, "chosen=2 (the usual case is right): Your code stopped with ZeroDivisionError"),
         (three_one_for_nothing, "not one hit"),
     ],
     "4.4": [
@@ -294,7 +294,7 @@ WRONG = {
         (lambda predicted, labels, classes: labels.bincount(minlength=classes), "how often each class occurs"),
         (count_without_minlength, "give bincount its minlength"),
         (count_as_many_as_occur, "full of zeros"),
-        (lambda predicted, labels, classes: torch.zeros(3, 3), "At [t, p]"),
+        (lambda predicted, labels, classes: torch.zeros(3, 3), "a name of the notebook"),
     ],
     "4.5": [
         (7, "in its *row*"),
