@@ -276,7 +276,7 @@ def random_labels(answer: tuple, images: Tensor, labels: Tensor, student: nn.Mod
         (right < 0.25 * len(labels), f"{score} That is near guessing. Does the optimizer hold the parameters of the *new* student? And does the loss compare its outputs with these labels, drawn once, before the loop?"),
         (right < 0.9 * len(labels) or loss > 0.05, f"{score} But it is still learning, or held back: its loss is {loss:.2g}, and 200 steps bring that close to 0. Did it take all 200, with the learning rate from above?"),
     ])  # fmt: skip
-    return f"{right} of {len(labels)} labels that mean nothing, learned by heart: that is overfitting at its purest. A training loss near 0 proves that the machinery works, and no more."
+    return f"{right} of {len(labels)} labels that mean nothing, learned by heart. A training loss near 0 proves that the machinery works, and no more."
 
 
 CHECKS = {"2.1": colours, "2.2": size_after, "2.3": softmax, "2.4": nll, "2.5": build_head, "2.6": random_labels}
