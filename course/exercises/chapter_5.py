@@ -15,7 +15,7 @@ from course.exercises.toolkit import (
     as_tensor,
     between,
     call_answer,
-    check_number,
+    check_function,
     compare,
     describe,
     one_number,
@@ -62,7 +62,7 @@ def error_of_the_mean(answer: Callable) -> str:
     hint = "Take the standard deviation of the runs and divide it by the square root of their number."
     for count in (3, 8):
         draw = lambda count=count: (scores(count, 0.5 + torch.rand(1).item(), 2),)  # noqa: E731
-        check_number(answer, draw, standard_error, common_mistakes, hint, tolerance=5e-4, rounds=1)
+        check_function(answer, draw, standard_error, common_mistakes, hint=hint, tolerance=5e-4)
     return "The spread of the runs, divided by √n: four times as many runs, half the error."
 
 
@@ -155,7 +155,7 @@ def runs_needed(answer: Callable) -> str:
         return difference, round(difference * between(200, 800) / 100, 2)
 
     hint = "Put your number in by hand: is the difference twice spread · √(2/n)?"
-    check_number(answer, draw, right, common_mistakes, hint, tolerance=1e-4)
+    check_function(answer, draw, right, common_mistakes, hint=hint, tolerance=1e-4)
     return "So many runs of each, and the difference is twice its standard error. Half the difference takes four times as many."  # fmt: skip
 
 

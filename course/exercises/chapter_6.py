@@ -19,7 +19,7 @@ from course.exercises.toolkit import (
     as_tensor,
     between,
     call_answer,
-    check_number,
+    check_function,
     compare,
     describe,
     one_number,
@@ -394,10 +394,24 @@ def errors_removed(answer: Callable) -> str:
         (lambda before, after: (before - after) / (1 - after), "The share is below 0 here. And divide by the errors *before*, even when there are more of them now."),
     ]  # fmt: skip
     hint = "Errors are 1 − accuracy. How many are gone, out of those that were there before?"
-    check_number(answer, lambda: (between(600, 760) / 1000, between(820, 940) / 1000), right, when_better, hint)
+    check_function(
+        answer,
+        lambda: (between(600, 760) / 1000, between(820, 940) / 1000),
+        right,
+        when_better,
+        hint=hint,
+        tolerance=1e-3,
+    )
     hint = "What is true for better is true for worse: (errors before − errors after) out of the errors before."
     with after_success("When it becomes better, yours is right. Here it has become worse."):
-        check_number(answer, lambda: (between(800, 850) / 1000, between(700, 760) / 1000), right, when_worse, hint)
+        check_function(
+            answer,
+            lambda: (between(800, 850) / 1000, between(700, 760) / 1000),
+            right,
+            when_worse,
+            hint=hint,
+            tolerance=1e-3,
+        )
     return "Near the top, accuracies hardly move: from 99 to 99.5 % sounds like little, and half of the errors are gone."  # fmt: skip
 
 

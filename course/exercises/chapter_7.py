@@ -18,7 +18,7 @@ from course.exercises.toolkit import (
     as_tensor,
     between,
     call_answer,
-    check_number,
+    check_function,
     compare,
     describe,
     refuse,
@@ -75,7 +75,7 @@ def ratio_of_turns(answer: Callable) -> str:
     if found is not None and found.shape == (9,):
         raise WrongAnswer("For 9 turns, 9 numbers came, as many as there are turns. Which of these ratios is in the middle, when they are sorted?")  # fmt: skip
     for turns in (9, 11):
-        check_number(answer, partial(_measured, turns), right, common_mistakes, hint, 2e-3, rounds=1)
+        check_function(answer, partial(_measured, turns), right, common_mistakes, hint=hint, tolerance=2e-3)
     return "The two of one turn met the same machine, so its drift cancels out; and the median lets a hiccup in one turn pass by."  # fmt: skip
 
 
@@ -125,7 +125,9 @@ def whole_and_part(answer: Callable) -> str:
         (lambda share, times: 1 - share, "That is the rest. The part takes some time as well."),
     ]  # fmt: skip
     hint = "Take the old time as 1. What does the part take now, and what the rest? How often does their sum go into 1?"
-    check_number(answer, lambda: (between(55, 90) / 100, between(25, 75) / 10), right, common_mistakes, hint, 3e-3)
+    check_function(
+        answer, lambda: (between(55, 90) / 100, between(25, 75) / 10), right, common_mistakes, hint=hint, tolerance=3e-3
+    )
     share, times = between(30, 60) / 100, between(3, 9)
     for inputs, expected, hint in [
         ((share, math.inf), 1 / (1 - share), "The part takes no time at all, and the rest remains. If you get nan, it was inf / inf: let `times` appear in one place only, below a bar."),
@@ -192,10 +194,10 @@ def operations_of_a_layer(answer: Callable) -> str:
     def layer(smallest_kernel: int) -> tuple[int, int, int, int]:
         return between(3, 8), between(11, 20), smallest_kernel + 2 * between(0, 2), between(14, 24)
 
-    check_number(answer, lambda: layer(7), right, common_mistakes, hint, tolerance=1e-6)
+    check_function(answer, lambda: layer(7), right, common_mistakes, hint=hint, tolerance=1e-6)
     odd: Mistakes = [(lambda i, o, k, s: count(i, o, k, (s - 2 * (k // 2)) ** 2), "kernel // 2 on both sides is one too much, for an even kernel has no middle. Count the places along one side.")]  # fmt: skip
     with after_success("With an odd kernel it works, here the kernel is even."):
-        check_number(answer, lambda: layer(6), right, odd, hint, tolerance=1e-6)
+        check_function(answer, lambda: layer(6), right, odd, hint=hint, tolerance=1e-6)
     return "Kernel and places come in squared. Half the places along a side, and a quarter of the operations is left."
 
 

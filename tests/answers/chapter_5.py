@@ -102,7 +102,7 @@ WRONG = {
         (lambda values: stats.t.ppf(0.975, len(values) - 1) * stats.sem(values), "reach of an interval"),
         (lambda values: 1.96 * stats.sem(values), "reach of an interval"),
         (lambda values: 2 * stats.sem(values), "reach of an interval"),
-        (lambda values: int(stats.sem(values)), "behind the point is gone"),
+        (lambda values: int(stats.sem(values)), "after the decimal point is gone"),
         (lambda values: sum(values) / len(values), "the mean itself"),
         (lambda values: 0.08, "a name of the notebook"),
         (lambda values: values.std() / len(values) ** 0.5, "torch.tensor(…) makes a tensor of it"),

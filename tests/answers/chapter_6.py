@@ -387,7 +387,7 @@ WRONG = {
         (lambda before, after: max(0, after - before) / (1 - before), "so that it shows"),
         (lambda before, after: abs(after - before) / (1 - min(before, after)), "it has become worse"),
         (lambda before, after: (after - before) / (1 - min(before, after)), "the larger of the two"),
-        (lambda before, after: round((after - before) / (1 - before)), "behind the point"),
+        (lambda before, after: round((after - before) / (1 - before)), "after the decimal point"),
         (lambda before, after: 0.5, "a name of the notebook"),
         (lambda before, after: (1 - before, 1 - after), "I expected one number"),
     ],
