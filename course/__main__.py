@@ -63,7 +63,8 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", type=int, metavar="N", help="run each combination with seeds 0 to N-1")
     command.add_argument("--workers", type=int, metavar="W", help="runs at a time; default: cores, up to 4")
     command.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="also to resume a sweep")
+    command.add_argument("--patience", type=float, metavar="SECONDS", help="give up when the cluster has no worker")
+    command.add_argument("--out", type=folder.given, required=True, metavar="DIR", help="also to resume a sweep")
 
     command = add("data", data, "fetch and verify a data set ahead of a lesson")
     command.add_argument("--dataset", default="mnist", metavar="NAME", help="mnist (default), fashion, kmnist, qmnist")
@@ -134,12 +135,14 @@ def sweep(options: Namespace) -> int:
     from course.chapters import select_chapters
     from course.sweep import parse_grid, sweep
 
-    grid, out = parse_grid(options.grid), options.out.expanduser()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SLURM's way to say that time is up
+    grid, out = parse_grid(options.grid), options.out
     chapters = select_chapters(options.chapters)
-    results = sweep(chapters, grid, out, options.seeds, options.parameter, options.workers, options.scheduler)
+    where = (options.workers, options.scheduler, options.patience)
+    results = sweep(chapters, grid, out, options.seeds, options.parameter, *where)
     failed = results[results["status"] == "failed"]
     print("\n" + (out / "summary.md").read_text(encoding="utf-8"))
-    print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs are in {out}")
+    print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs are in {settings.shown(out)}")
     if len(failed):
         print(f"{len(failed)} failed, see the column error of results.csv; the same command runs them again")
     return 1 if len(failed) else 0

@@ -107,12 +107,19 @@ def check_assignments(chapters: Sequence[Path], assignments: Sequence[tuple[str,
     return values
 
 
-def code_of(chapters: Sequence[str]) -> str:
+def code_of(chapters: Sequence[str], whole: bool = False) -> str:
     """Return a fingerprint of the code that decides a run's numbers, whatever its comments and docstrings say.
 
     It covers the chapters' code cells and the helpers in `DECIDE_NUMBERS`. Relative paths start at the course's root.
+
+    Args:
+        chapters: notebooks.
+        whole: cover all helpers and commands, too: whatever an unlike copy of the course might do in another way.
     """
-    sources = [(settings.ROOT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in DECIDE_NUMBERS]
+    paths = [settings.ROOT / "helpers" / f"{name}.py" for name in DECIDE_NUMBERS]
+    if whole:
+        paths = [path for part in ("helpers", "course") for path in sorted((settings.ROOT / part).glob("*.py"))]
+    sources = [path.read_text(encoding="utf-8") for path in paths]
     for chapter in chapters:
         cells = nbformat.read(settings.from_root(chapter), as_version=4).cells
         sources += [cell.source for cell in cells if cell.cell_type == "code"]

@@ -6,22 +6,24 @@ here needs a folder that two machines share: what a run wrote comes back in its 
 """
 
 import asyncio
+import logging
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import helpers
+from course import CommandError
 from helpers import settings
 
-PATIENCE = 10  # seconds for a scheduler to answer
+ANSWER_TIMEOUT = 10  # seconds for a scheduler to answer
 _lock = threading.Lock()  # for the two below
 _running: dict[subprocess.Popen, str] = {}  # the runs of this process, each with its sweep
 _stopped: set[str] = set()
@@ -32,7 +34,7 @@ class RunResult(NamedTuple):
 
     error: str  # one line; empty if all went well
     seconds: float = 0.0
-    files: Mapping[str, bytes] = {}  # everything that the run left in its folder, by relative path
+    files: Mapping[str, bytes] = {}  # what the run left in its folder, by relative path, but for hidden files
 
 
 def run_in_subprocess(
@@ -52,11 +54,12 @@ def run_in_subprocess(
     # The kernel imports the very helpers that `code_of` reads, also where another copy of the course is installed.
     env["PYTHONPATH"] = os.pathsep.join([str(settings.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="mnist-course-", ignore_cleanup_errors=True) as folder:
-        out, log = Path(folder) / "run", Path(folder) / "log.txt"
-        words = ["run", *chapters, "--out", str(out), "--of-sweep", code]
+    scratch = tempfile.TemporaryDirectory(prefix="mnist-course-", ignore_cleanup_errors=True)
+    with scratch as folder, tempfile.TemporaryFile() as log:
+        out = Path(folder)  # which the run removes if it is stopped: we may be gone by then
+        words = ["run", *chapters, "--out", folder, "--of-sweep", code]
         words += [word for name, value in values.items() for word in ("-p", name, str(value))]
-        with log.open("wb") as log_file, _lock:
+        with _lock:
             if sweep in _stopped:
                 return RunResult("the sweep was stopped")
             process = subprocess.Popen(
@@ -65,7 +68,7 @@ def run_in_subprocess(
                 env=env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                stderr=log_file,
+                stderr=log,
                 start_new_session=True,  # Ctrl-C is for the sweep, which tells its runs by closing their stdin
             )
             _running[process] = sweep
@@ -76,15 +79,20 @@ def run_in_subprocess(
             with _lock:
                 del _running[process]
         files = {
-            path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
+            path.relative_to(out).as_posix(): path.read_bytes()
+            for path in sorted(out.rglob("*"))
+            if path.is_file() and not path.name.startswith(".")
         }
-        said = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
+        log.seek(0)
+        said = log.read().decode(errors="replace").splitlines() or ["it said nothing"]
     seconds = round(time.perf_counter() - start, 1)
     if process.returncode == 0:
         return RunResult("", seconds, files)
     if process.returncode in (1, 2):  # the run's own line, or the last one of a traceback
         error = said[-1].removeprefix("python -m course run: ").replace(str(out) + os.sep, "")
         return RunResult(error, seconds, files)
+    if process.returncode == 130:  # by Ctrl-C, or by SLURM when time is up
+        return RunResult("the run was stopped", seconds, files)
     error = f"the run's process died (exit status {process.returncode}; out of memory?)"
     return RunResult(error, seconds, files)
 
@@ -98,8 +106,10 @@ def stop_runs(sweep: str) -> None:
 
 
 @contextmanager
-def open_executor(workers: int, scheduler: str | None, sweep: str) -> Iterator[Executor]:
+def open_executor(workers: int, scheduler: str | None, sweep: str) -> Iterator[tuple[Executor, Callable[[], bool]]]:
     """Yield where runs are handed in: threads of this process, each of which waits for its run, or a Dask cluster.
+
+    Beside it comes a function that tells whether it has any workers at the moment.
 
     An exception in the `with` block, Ctrl-C for one, stops the runs of `sweep` that have begun and drops the others.
 
@@ -109,7 +119,7 @@ def open_executor(workers: int, scheduler: str | None, sweep: str) -> Iterator[E
     if scheduler is None:
         with ThreadPoolExecutor(workers) as executor:
             try:
-                yield executor
+                yield executor, lambda: True
             except BaseException:
                 executor.shutdown(wait=False, cancel_futures=True)
                 stop_runs(sweep)
@@ -123,19 +133,30 @@ def open_executor(workers: int, scheduler: str | None, sweep: str) -> Iterator[E
     try:
         with ThreadPoolExecutor(1) as thread:  # in a thread, since JupyterLab's kernel has an event loop running
             thread.submit(asyncio.run, check_scheduler_reachable(scheduler)).result()
-        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+        client = Client(scheduler, timeout=ANSWER_TIMEOUT, set_as_default=False)
     except Exception as error:  # many a kind, from a wrong port to missing keys
         reason = str(error).partition("\n")[0] or "no message"
         raise ValueError(f"scheduler: nobody answers at {scheduler!r} ({reason}); give tcp://HOST:PORT") from None
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it, we say ourselves in one line
     with client:
         executor = client.get_executor(pure=False)
         try:
-            yield executor
+            yield executor, lambda: has_workers(client)
         except BaseException:
             executor.shutdown(wait=False)  # drops what waits; what runs would run on
-            with suppress(Exception):  # the cluster may be what broke
-                client.run(stop_runs, sweep, on_error="ignore")
+            if client.status == "running":
+                with suppress(Exception):  # the cluster may be what broke
+                    client.run(stop_runs, sweep, on_error="ignore")
             raise
+
+
+def has_workers(client: Any) -> bool:
+    """Tell whether a scheduler answers and has workers; if it is lost, all runs are cancelled anyhow."""
+    try:
+        return bool(client.sync(client.scheduler.ncores, callback_timeout=ANSWER_TIMEOUT))
+    except OSError:  # which Dask's own errors of this kind are, too
+        return False
 
 
 async def check_scheduler_reachable(address: str) -> None:
@@ -144,16 +165,26 @@ async def check_scheduler_reachable(address: str) -> None:
     from distributed.security import Security
 
     options = Security().get_connection_args("client")  # keys and certificates, where Dask is set up for them
-    comm = await asyncio.wait_for(connect(address, timeout=PATIENCE, **options), PATIENCE + 1)
+    comm = await asyncio.wait_for(connect(address, timeout=ANSWER_TIMEOUT, **options), ANSWER_TIMEOUT + 1)
     await comm.close()
 
 
 def result_of(future: Future) -> RunResult:
-    """Return what came of a run; also where its worker or the scheduler was lost, so that nothing came back."""
+    """Return what came of a run; also where its worker was lost, so that nothing came back.
+
+    Raises:
+        CommandError: the scheduler was lost; the message is one line.
+    """
     try:
-        return future.result()
+        result = future.result()
     except CancelledError:
-        return RunResult("the scheduler gave the run up")
+        raise CommandError(
+            "the scheduler is gone. Finished runs are kept; start a new one, and the same command goes on with them"
+        ) from None
     except Exception as error:  # whatever a cluster may report of a worker; the sweep goes on
         reason = str(error).partition("\n")[0] or "no message"
         return RunResult(f"{type(error).__name__}: {reason}")
+    sound = isinstance(result, RunResult) and isinstance(result.error, str) and isinstance(result.seconds, int | float)
+    if not sound or not all(isinstance(content, bytes) for content in result.files.values()):
+        return RunResult("its worker returned something else; install the same version of the course everywhere")
+    return result

@@ -4,7 +4,9 @@ Loads PyTorch only to check parameters about images or a device.
 """
 
 import _thread
+import atexit
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -47,7 +49,8 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
         assignments: parameter names and values, as words.
         out: folder for the executed notebooks, the records and `results.json`.
         of_sweep: what `code_of` must give, if a sweep started this process: one that has made sure of images and
-            device, wants no bars, and closes stdin to stop the run.
+            device, wants no bars, and closes stdin to stop the run. `out` is an empty folder of its own then, which
+            goes with a run that is stopped.
 
     Returns:
         What `results.json` holds.
@@ -57,9 +60,13 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
         ChapterError: a chapter failed; the notebooks so far are kept.
     """
     if of_sweep:
+        if any(out.glob("*")):
+            raise ValueError(f"out: '{out}' is not empty, as the folder of a sweep's run must be")
         signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the sweep may be deaf to it
-        threading.Thread(target=_stop_with_the_sweep, daemon=True).start()
-        if not all(settings.from_root(name).is_file() for name in names) or code_of(names) != of_sweep:
+        signal.signal(signal.SIGTERM, lambda *_: _stop(out))  # as SLURM says that time is up
+        threading.Thread(target=_stop_with_the_sweep, args=(out,), daemon=True).start()
+        there = all(settings.from_root(name).is_file() for name in names)
+        if not there or of_sweep not in (code_of(names), code_of(names, whole=True)):
             raise ValueError("this worker has another version of the course; install the same one everywhere")
     chapters = select_chapters(names)
     values = check_assignments(chapters, assignments)
@@ -80,11 +87,17 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
     return results
 
 
-def _stop_with_the_sweep() -> None:
+def _stop(out: Path) -> None:
+    """Stop the run as Ctrl-C would, so that papermill shuts the kernel down, and remove what it has written by then."""
+    atexit.register(shutil.rmtree, out, ignore_errors=True)
+    _thread.interrupt_main()
+
+
+def _stop_with_the_sweep(out: Path) -> None:
     """Wait until the other end of stdin is closed, on purpose or because its process died; then end kernel and run."""
     while os.read(0, 1024):  # not through sys.stdin, which this thread would hold locked when Python ends
         pass
-    _thread.interrupt_main()  # as Ctrl-C would, so that papermill shuts the kernel down
+    _stop(out)
     time.sleep(GRACE)
     os._exit(1)
 

@@ -3,36 +3,32 @@
 import hashlib
 import itertools
 import json
-import os
+import math
 import re
-import shutil
+import time
 import uuid
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
+import psutil
 import torch
-from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from course import sweep_tables
+import helpers
+from course import CommandError, folder, sweep_tables
 from course.chapters import FOLDERS, check_assignments, code_of, parameters_of
-from course.executors import RunResult, open_executor, result_of, run_in_subprocess
-from course.run import check_data, make_writable
+from course.executors import open_executor, result_of, run_in_subprocess
+from course.run import check_data
+from course.sweep_runs import Run, earlier, finished, store
 from helpers import settings, training
 
-MOST_WORKERS = 4  # by default; a run needs about 1.5 GB of memory with MNIST
-
-
-class Run(NamedTuple):
-    """One run of a sweep."""
-
-    name: str  # of its folder; tells what it varies, and differs for any two runs with different settings
-    values: dict[str, Any]  # the parameters that are set, `{"learning_rate": 0.01, "seed": 0, …}`
-    settings: dict[str, Any]  # every parameter of the chapters, but those for folders, with its value in this run
+MOST_WORKERS = 4  # by default
+MEMORY = 1_500_000_000  # bytes that a run needs with MNIST
+MOST_RUNS = 10_000  # of one sweep
+QUIET = 5  # seconds without a worker, after which a line says so
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, list[str]]:
@@ -73,6 +69,10 @@ def plan(
             raise ValueError(f"seeds: got {seeds}; give a whole number of at least 1")
         if "seed" in grid:
             raise ValueError("seed: stands in the grid and is counted by --seeds; give one of the two")
+    count = math.prod(map(len, grid.values())) * (seeds or 1)
+    if count > MOST_RUNS:
+        raise ValueError(f"grid: asks for {count:,} runs; give at most {MOST_RUNS:,}, with fewer values or --seeds")
+    if seeds is not None:
         grid = grid | {"seed": [str(seed) for seed in range(seeds)]}
     shared = check_assignments(chapters, [*fixed, *((name, words[0]) for name, words in grid.items())])
     choices = {name: [settings.parse(name, word) for word in words] for name, words in grid.items()}
@@ -112,89 +112,112 @@ def sweep(
     fixed: Sequence[tuple[str, str]] = (),
     workers: int | None = None,
     scheduler: str | None = None,
+    patience: float | None = None,
 ) -> pd.DataFrame:
     """Run all combinations that are not finished yet in `out`, each in a process, kernels and a folder of its own.
 
     After every run `out/results.csv` and `out/history.csv` are written anew, at the end `out/summary.csv` and
-    `out/summary.md`. What a run left lies in `out/runs/NAME`, whole or not at all.
+    `out/summary.md`. What a run left lies in `out/runs/NAME`, whole or not at all. Runs of an earlier grid in the same
+    folder stay in the tables.
 
     Args:
         chapters: notebooks that each run executes, in order.
         grid, seeds, fixed: see `plan`.
         out: folder of the sweep.
-        workers: runs at the same time on this machine; None takes one for each processor core, at most four.
+        workers: runs at the same time on this machine; None takes one for each processor core, at most four. Never
+            more than there are cores and memory for.
         scheduler: address of a running Dask scheduler; its workers do the runs then.
+        patience: seconds to wait for a worker while the scheduler has none; None waits for as long as it takes.
 
     Returns:
-        What `results.csv` holds: one row a run, in the plan's order.
+        Of what `results.csv` holds the runs of this grid: one row a run, in the plan's order.
 
     Raises:
-        ValueError: bad input, or `out` holds runs of other code; nothing was started.
+        ValueError: bad input, or `out` holds something else or runs of other code; nothing was started.
+        CommandError: no worker came, or the scheduler was lost; finished runs are kept.
         KeyboardInterrupt: somebody stopped it; finished runs are kept.
     """
     if scheduler is not None and workers is not None:
         raise ValueError(f"workers: got {workers}, but a scheduler counts its own; leave out one of the two")
     if workers is not None and workers < 1:
         raise ValueError(f"workers: got {workers}; give a whole number of at least 1")
+    if patience is not None and (scheduler is None or not patience > 0):
+        raise ValueError(f"patience: got {patience:g}; give seconds above 0, together with a scheduler")
+    out = out.expanduser().absolute()
+    folder.check_own(out, "sweep")
     runs = plan(chapters, grid, seeds, fixed)
     shown = tuple(settings.shown(chapter) for chapter in chapters)
-    out, code = out.expanduser().absolute(), code_of(shown)
+    code = code_of(shown)
     manifests = {run.name: finished(out / "runs" / run.name, run, code) for run in runs}  # in the plan's order
+    others, left_out = earlier(out / "runs", manifests, code)
+    if left_out:
+        print(f"left out of the tables: {left_out} run(s) in {out}/runs, damaged or made by other chapters or code")
     waiting = [run for run in runs if manifests[run.name] is None]
-    workers = min(workers or min(torch.get_num_threads(), MOST_WORKERS), max(len(waiting), 1))
-    threads = None if scheduler else max(1, torch.get_num_threads() // workers)
+    at_once = count_workers(workers, len(waiting))
+    threads = None if scheduler else max(1, torch.get_num_threads() // at_once)
+    # A cluster's machines each have a copy of the course, which must be the same in all that a run uses.
+    of_worker = code_of(shown, whole=True) if scheduler else code
+
+    def write() -> pd.DataFrame:
+        return sweep_tables.write_runs(out, [*manifests.values(), *others])
 
     name = uuid.uuid4().hex
     bar = tqdm(total=len(runs), initial=len(runs) - len(waiting), unit="run", disable=not training.is_interactive())
-    with open_executor(workers, scheduler, name) as executor, alone_in(out), bar:
-        futures = {executor.submit(run_in_subprocess, shown, run.values, name, code, threads): run for run in waiting}
+    with open_executor(at_once, scheduler, name) as (executor, has_workers), folder.own(out, "sweep"), bar:
+        futures = {
+            executor.submit(run_in_subprocess, shown, run.values, name, of_worker, threads): run for run in waiting
+        }
+        seen, next_line = time.monotonic(), QUIET  # when a worker was last seen, and seconds until a line says so
         while futures:
-            over, _ = wait(futures, timeout=1, return_when=FIRST_COMPLETED)  # Windows hears Ctrl-C in between only
+            done, _ = wait(futures, timeout=1, return_when=FIRST_COMPLETED)  # Windows hears Ctrl-C in between only
+            alone = 0.0 if done or has_workers() else time.monotonic() - seen
+            if not alone:
+                seen, next_line = time.monotonic(), QUIET
+            elif patience is not None and alone >= patience:
+                raise CommandError(
+                    f"{scheduler} had no worker for {alone:.0f} s, so the sweep gave up. Finished runs are kept; the "
+                    "same command goes on with them"
+                )
+            elif alone >= next_line:
+                say(bar, f"{scheduler} has had no worker for {alone:.0f} s; waiting for one")
+                next_line *= 2
+            over = sorted(done, key=Future.cancelled, reverse=True)  # taken last, since they mean the scheduler is lost
+            del done
             while over:
                 future = over.pop()
                 run = futures.pop(future)
                 manifests[run.name] = store(out / "runs" / run.name, run, code, result_of(future))
-                report(bar, run.name, sweep_tables.write_runs(out, manifests.values()))
+                table = write()
+                report(bar, run.name, table[table["run"].isin(manifests)])
                 del future  # Dask runs again what a lost worker did, for as long as we hold on to its result
-    results = sweep_tables.write_runs(out, manifests.values())
-    sweep_tables.write_summary(out, results, varied=[*grid, *(["seed"] if seeds else [])])
-    return results
+        table = write()
+        others_vary = [name for name in runs[0].settings if name not in grid and table[name].nunique() > 1]
+        sweep_tables.write_summary(out, table, varied=[*grid, *others_vary])
+    mixed = sweep_tables.mixed_versions(table)
+    if mixed:
+        print(f"compare these runs with care, their versions differ: {mixed}")
+    return table[table["run"].isin(manifests)]
 
 
-def store(folder: Path, run: Run, code: str, result: RunResult) -> dict:
-    """Write a run's folder, on the disk and whole or not at all; return its manifest: what `run.json` holds."""
-    manifest: dict = run._asdict() | {"code": code, "error": result.error, "seconds": result.seconds}
-    if not result.error:
-        manifest["results"] = json.loads(result.files["results.json"])
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    for name, content in {**result.files, "run.json": json.dumps(manifest, indent=1).encode()}.items():
-        (part / name).parent.mkdir(parents=True, exist_ok=True)
-        with (part / name).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk, not only on its way there
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)  # the one moment in which the run becomes a finished one
-    return manifest
+def count_workers(asked: int | None, runs: int) -> int:
+    """Return how many runs to do at the same time on this machine, no more than it has cores and memory for."""
+    cores, memory = helpers.processor_threads(), free_memory()
+    workers = min(asked or min(torch.get_num_threads(), MOST_WORKERS), max(runs, 1))
+    most = max(1, min(cores, memory // MEMORY))
+    if asked and workers > most:
+        print(f"workers: {workers} are too many for {cores} core(s) and {memory / 1e9:.1f} GB of memory; taking {most}")
+    return min(workers, most)
 
 
-def finished(folder: Path, run: Run, code: str) -> dict | None:
-    """Return the manifest of a run that is finished and valid, None where it has to be run.
-
-    Raises:
-        ValueError: the run was made by other code, so that its numbers don't belong with new ones.
-    """
-    manifest = None
-    with suppress(OSError, ValueError, KeyError, TypeError):  # never begun, or somebody cut a file short
-        read = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        same = json.dumps(read["results"]) == json.dumps(results)  # as text: NaN is not equal to itself
-        manifest = read if same and not read["error"] and read["values"] == run.values else None
-    if manifest is not None and manifest["code"] != code:
-        where = settings.shown(folder.parent.parent)
-        raise ValueError(f"out: {where} holds runs of another version of these chapters; give another folder")
-    return manifest
+def free_memory() -> int:
+    """Return the bytes of memory that new processes may take: what is free, or a container's quota if that is less."""
+    found = [psutil.virtual_memory().available]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of cgroups, version 2 and 1
+        try:
+            found.append(int((Path("/sys/fs/cgroup") / name).read_text()))
+        except (OSError, ValueError):  # no such thing, or no quota: "max"
+            continue
+    return min(found)
 
 
 def report(bar: tqdm, name: str, results: pd.DataFrame) -> None:
@@ -204,22 +227,11 @@ def report(bar: tqdm, name: str, results: pd.DataFrame) -> None:
     bar.set_postfix_str(best, refresh=False)
     bar.update()
     if bar.disable:
-        print(f"{len(results):{len(str(bar.total))}d}/{bar.total}  {said}", flush=True)
-    elif row["error"]:
-        bar.write(said)
+        said = f"{len(results):{len(str(bar.total))}d}/{bar.total}  {said}"
+    if bar.disable or row["error"]:
+        say(bar, said)
 
 
-@contextmanager
-def alone_in(out: Path) -> Iterator[None]:
-    """Make the folder of a sweep, and keep other sweeps out of it for the time of the `with` block.
-
-    Raises:
-        ValueError: the folder can't be written, or another sweep is at work in it.
-    """
-    make_writable(out)
-    make_writable(out / "runs")
-    try:
-        with FileLock(out / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise ValueError(f"out: another sweep is at work in '{out}'; wait for it, or give another folder") from None
+def say(bar: tqdm, line: str) -> None:
+    """Print a line above the bar, if there is one."""
+    print(line, flush=True) if bar.disable else bar.write(line)

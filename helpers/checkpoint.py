@@ -1,12 +1,15 @@
 """Weights and checkpoints in files that are whole or not there, and the errors that can end a training run."""
 
 import copy
+import errno
 import io
 import json
 import pickle
+import pickletools
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,16 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from helpers import settings
-from helpers.results import atomic_save
+from helpers.results import Held, atomic_save, held, is_history
+
+MOST_BYTES = 1_000_000_000  # larger files aren't read: what this course writes takes less than a tenth of it
+MOST_HEADER_BYTES = 1_000_000  # at the beginning of a safetensors file: names, types and shapes
+PLAIN = {  # what a checkpoint may refer to: ordinary tensors of these types, and two kinds of dictionaries
+    "torch._utils _rebuild_tensor_v2",
+    *(f"torch {kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Byte", "Int", "Long", "Bool")),
+    "collections OrderedDict",
+    "collections Counter",
+}
 
 
 def safe_load(path: Path, parse: Callable[[bytes], Any]) -> Any:
@@ -30,13 +42,15 @@ def safe_load(path: Path, parse: Callable[[bytes], Any]) -> Any:
     """
     name = settings.shown(path)
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"it has more than {MOST_BYTES:,} bytes")
         return parse(path.read_bytes())
     except FileNotFoundError:
         raise ValueError(f"{name}: there is no such file") from None
     except OSError as error:
         raise ValueError(f"{name}: can't be read ({error.strerror})") from None
     except pickle.UnpicklingError:
-        reason = "refused, since it holds more than tensors and plain values, and loading that could run its code"
+        reason = "refused, since it holds more than plain tensors and values, and loading that could run its code"
         raise ValueError(f"{name}: {reason}") from None
     except Exception:  # damage has many names
         kind = "safetensors file" if parse is parse_weights else "checkpoint"
@@ -45,8 +59,11 @@ def safe_load(path: Path, parse: Callable[[bytes], Any]) -> Any:
 
 def parse_weights(content: bytes) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file; raises an error of some kind if it isn't one, or is damaged."""
+    length = int.from_bytes(content[:8], "little")
+    if length > MOST_HEADER_BYTES:
+        raise ValueError("header")
+    header = json.loads(content[8 : 8 + length])
     weights = safetensors.torch.load(content)
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     expected = header.get("__metadata__", {}).get("checksum")  # ours; the format itself has none
     if expected not in (None, checksum(weights[name] for name in sorted(weights))):
         raise ValueError("checksum")
@@ -54,9 +71,19 @@ def parse_weights(content: bytes) -> dict[str, Tensor]:
 
 
 def parse_checkpoint(content: bytes) -> Any:
-    """Return what `torch.save` wrote; raises an error of some kind if it did not, or the file is damaged."""
-    if zipfile.ZipFile(io.BytesIO(content)).testzip() is not None:  # has a checksum for each part
+    """Return what `torch.save` wrote; raises an error of some kind if it did not, or the file is damaged.
+
+    What the archive's directory and its list of tensors say is checked before any tensor is read.
+    """
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    entries = archive.infolist()
+    squeezed = any(entry.compress_type for entry in entries) or sum(entry.file_size for entry in entries) > len(content)
+    if squeezed or archive.testzip():  # torch.save compresses nothing, and keeps a checksum of each part
         raise zipfile.BadZipFile
+    (listed,) = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+    steps = pickletools.genops(archive.read(listed))
+    if not {argument for step, argument, _ in steps if step.name == "GLOBAL"} <= PLAIN:
+        raise pickle.UnpicklingError
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
@@ -90,12 +117,18 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
 
 def check_network(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     """Raise ValueError, with the first difference, if the weights in `path` are another network's."""
+    problem = f"{settings.shown(path)}: holds no weights of this network: "
+    for name, tensor in model.state_dict().items():
+        if name in weights and weights[name].dtype != tensor.dtype:  # PyTorch would turn one into the other
+            raise ValueError(f"{problem}{name} is {weights[name].dtype} in the file and {tensor.dtype} here")
     trial = copy.deepcopy(model)  # since PyTorch copies what fits before it complains about the rest
     try:
         trial.load_state_dict(weights)
     except RuntimeError as error:
-        difference = str(error).splitlines()[1].strip()
-        raise ValueError(f"{settings.shown(path)}: holds no weights of this network: {difference}") from None
+        raise ValueError(problem + str(error).splitlines()[1].strip()) from None
+    for name, tensor in trial.state_dict().items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{problem}{name} has NaN or infinity in it")
 
 
 IGNORED_SETTINGS = {"epochs", "resume", "device", "data_dir", "run_dir"}  # may change on resuming
@@ -192,18 +225,21 @@ class TrainingState:
         for name, value in (self.scheduler.state_dict() if self.scheduler else {}).items():
             if name not in COUNTERS and not name.startswith("_"):
                 fields[f"{name} of the scheduler"] = value
-        return {name: str(value) for name, value in fields.items()}
+        return {name: " ".join(str(value).split()) for name, value in fields.items()}  # each on one line
 
 
-def make_ready(path: Path) -> None:
-    """Remove what a killed run left beside `path`, and make sure, before training, that a file can be written there."""
+def reserve(path: Path, stack: ExitStack) -> None:
+    """Keep `path` for this process until `stack` closes, and make sure, before training, that it can be written.
+
+    Raises:
+        ValueError: it can't, or another process trains into it.
+    """
     if path.is_dir():
         raise ValueError(f"checkpoint: {settings.shown(path)} is a folder; give the name of a file")
-    temporary = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
-        temporary.unlink()
+        stack.enter_context(held(path))
+    except Held as error:
+        raise ValueError(f"checkpoint: {error}; wait for it, or train into another run_dir") from None
     except OSError as error:
         raise ValueError(f"checkpoint: {settings.shown(path)} can't be written ({error.strerror})") from None
 
@@ -218,22 +254,53 @@ def save_checkpoint(path: Path, identity: dict[str, str], state: dict) -> None:
         raise TrainingError(str(error), state["history"]) from None
 
 
-def load_checkpoint(path: Path, identity: dict[str, str], model: nn.Module) -> dict:
-    """Return the state in a checkpoint.
+def load_checkpoint(path: Path, identity: dict[str, str], run: TrainingState, epochs: int) -> dict:
+    """Put `run` where the checkpoint left it, and return the state in the checkpoint.
 
     Raises:
-        ValueError: the file can't be used (see `safe_load`), is no checkpoint, or belongs to another run.
+        ValueError: the file can't be used (see `safe_load`), is no checkpoint, belongs to another run, or has more than
+            `epochs` behind it; `run` is unchanged.
     """
     content, name = safe_load(path, parse_checkpoint), settings.shown(path)
-    if not isinstance(content, dict) or content.keys() != {"identity", "state"}:
+    if not is_checkpoint(content):
         raise ValueError(f"{name}: holds no checkpoint of training.fit; give another file")
-    saved = content["identity"]
+    saved, state = content["identity"], content["state"]
     for field in [*identity, *saved]:
         if saved.get(field) != identity.get(field):
             values = f"{saved.get(field, 'absent')} in the file and {identity.get(field, 'absent')} here"
             raise ValueError(f"{name}: belongs to another run: {field} is {values}; give its settings or a new file")
-    check_network(model, content["state"]["model"], path)
-    return content["state"]
+    check_network(run.model, state["model"], path)
+    done, before = len(state["history"]), run.state([])
+    if done > epochs:
+        raise ValueError(f"epochs: got {epochs}, but {name} already has {done}; give {done} or more")
+    try:
+        memory = [value for entry in state["optimizer"]["state"].values() for value in entry.values()]
+        if not all(is_sound(tensor) for tensor in memory if isinstance(tensor, Tensor)):
+            raise ValueError("optimizer")
+        run.restore(state)
+    except Exception:  # what doesn't fit has many names, too
+        run.restore(before)
+        raise ValueError(f"{name}: holds a state that doesn't fit this run; delete it or give another") from None
+    return state
+
+
+def is_sound(tensor: Tensor) -> bool:
+    """Tell whether a tensor holds as many numbers as it shows (one may be shown a billion times), and none is NaN."""
+    return tensor.numel() * tensor.itemsize <= tensor.untyped_storage().nbytes() and not tensor.isnan().any()
+
+
+def is_checkpoint(content: Any) -> bool:
+    """Tell whether `content` is made up as `save_checkpoint` does it."""
+    try:
+        identity, state = content["identity"], content["state"]
+        texts = [text for field in identity.items() for text in field]
+        return (
+            all(isinstance(text, str) and text.isprintable() for text in texts)
+            and all(isinstance(tensor, Tensor) for tensor in state["model"].values())
+            and is_history(state["history"])
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 class TrainingError(RuntimeError):

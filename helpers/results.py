@@ -1,20 +1,25 @@
 """What a chapter leaves behind: files that are whole or not there, such as one JSON file per chapter."""
 
+import glob
+import hashlib
 import json
 import math
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from helpers import settings
+
+if TYPE_CHECKING:
+    import pandas as pd  # takes half a second, which commands that read no table need not wait
 
 UMASK = os.umask(0o022)  # the only way to ask for it is to set it
 os.umask(UMASK)
@@ -56,31 +61,42 @@ def atomic_save(content: bytes, path: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-class Held(Exception):
+class Held(ValueError):
     """Another process holds what this one wants to write; the message is one line that names it."""
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Keep other processes from writing `path` for the time of the `with` block.
+def held(path: Path, patience: float = 0) -> Iterator[None]:
+    """Keep other processes from writing `path` for the time of the `with` block, and remove what killed ones left.
 
     The lock, `.NAME.lock` beside `path`, is the operating system's: it ends with the process, however that ends.
+
+    Args:
+        path: what will be written; if it is a link, what it leads to.
+        patience: how long to wait for another process, in seconds.
 
     Raises:
         Held: another process has it.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=patience)
     owner = path.with_name(f".{path.name}.owner")
     try:
         lock.acquire()
     except Timeout:
         try:
             name = owner.read_text(encoding="utf-8")
-        except OSError:  # it has only just begun
-            name = "another process"
+        except OSError:
+            name = ""
+        name = name or "another process"  # it has only just begun
         raise Held(f"{name} is at work in '{settings.shown(path.parent)}'") from None
     try:
-        write_text(owner, f"process {os.getpid()} on {platform.node()}, since {datetime.now():%H:%M},")
+        for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            left_over.unlink()
+        owner.unlink(missing_ok=True)
+        with owner.open("x", encoding="utf-8") as file:  # new, so that no link is followed
+            file.write(f"process {os.getpid()} on {platform.node()}, since {datetime.now():%H:%M},")
         yield
     finally:
         owner.unlink(missing_ok=True)
@@ -106,7 +122,7 @@ def _finite(value: object) -> object:
 
 
 def read_json(path: Path, most: int = 10_000_000) -> dict:
-    """Read a JSON file that should hold one object.
+    """Read a JSON file that should hold one object; NaN and infinity, which older files hold, become None.
 
     Raises:
         FileNotFoundError: there is none.
@@ -114,18 +130,26 @@ def read_json(path: Path, most: int = 10_000_000) -> dict:
     """
     name = settings.shown(path)
     try:
-        if path.stat().st_size > most:
-            raise ValueError(f"{name}: holds more than {most:,} bytes, which is too much; delete it")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(most + 1)
+        content = json.loads(text, parse_constant=lambda _: None) if len(text) <= most else None
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ValueError(f"{name}: can't be read ({error.strerror})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise ValueError(f"{name}: damaged, or not what this course wrote; delete it") from None
+    if len(text) > most:
+        raise ValueError(f"{name}: holds more than {most:,} bytes, which is too much; delete it")
     if not isinstance(content, dict):
         raise ValueError(f"{name}: holds no JSON object; delete it")
     return content
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, by which a record names the weights that belong to it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_record(run_dir: str | Path, chapter: str, **content: object) -> Path:
@@ -141,9 +165,50 @@ def save_record(run_dir: str | Path, chapter: str, **content: object) -> Path:
     return path
 
 
+def is_number(value: object, least: float = -math.inf, most: float = math.inf) -> bool:
+    """Tell whether `value` is a number, and neither NaN nor infinite; Python counts True as one, a reader doesn't."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return least <= value <= most and abs(value) < math.inf
+
+
+def is_history(value: object) -> bool:
+    """Tell whether `value` could be what `training.fit` returns."""
+    return isinstance(value, list) and all(
+        isinstance(entry, dict) and "val_accuracy" in entry and all(map(is_number, entry.values())) for entry in value
+    )
+
+
+# What a later chapter or a table relies on, wherever a record has it; and what must be there.
+RIGHT: dict[str, Callable[[object], bool]] = {
+    "dataset": lambda value: isinstance(value, str),
+    "parameters": lambda value: isinstance(value, dict),
+    "seed": lambda value: is_number(value) and isinstance(value, int),
+    "mean": lambda value: is_number(value, 0, 1),
+    "std": lambda value: is_number(value, 1e-6, 1),
+    "history": lambda value: is_history(value) and bool(value),
+    "test": lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
+}
+NEEDED = {
+    "03_training": ("dataset", "parameters", "seed", "mean", "std", "history"),
+    "04_evaluation": ("dataset", "test"),
+}
+
+
 def load_record(run_dir: str | Path, chapter: str) -> dict:
-    """Read what `save_record` wrote; raises FileNotFoundError where that chapter has not run."""
-    return read_json(settings.from_root(run_dir) / f"{chapter}.json")
+    """Read what `save_record` wrote.
+
+    Raises:
+        FileNotFoundError: that chapter has not run.
+        ValueError: the file is damaged, or one of its values can't be right; one line that names the file.
+    """
+    path = settings.from_root(run_dir) / f"{chapter}.json"
+    record = read_json(path)
+    for name, is_right in RIGHT.items():
+        if (name in record or name in NEEDED.get(chapter, ())) and not is_right(record.get(name)):
+            what = f"'{name}' can't be right" if name in record else f"'{name}' is missing"
+            raise ValueError(f"{settings.shown(path)}: {what}; run that chapter again")
+    return record
 
 
 def load_result(name: str) -> dict:
@@ -151,13 +216,15 @@ def load_result(name: str) -> dict:
     return read_json(settings.ROOT / "results" / name)
 
 
-def load_sweep(name: str, table: str = "results") -> pd.DataFrame:
+def load_sweep(name: str, table: str = "results") -> "pd.DataFrame":
     """Read a table of a recorded sweep from `results/sweeps/NAME`.
 
     Args:
         name: of the folder, such as `seed_protocol`; `course/maintain/record.py` says what each holds.
         table: `results`, one row per run; `history`, one row per run and epoch; `summary`, means over the seeds.
     """
+    import pandas as pd
+
     return pd.read_csv(
         settings.ROOT / "results" / "sweeps" / name / f"{table}.csv", keep_default_na=False, na_values=[""]
     )
@@ -174,13 +241,20 @@ def find_run(run_dir: str | Path, dataset: str) -> Path:
         `run_dir` if chapter 3 left a run on that data set there, else the reference run in `results/reference`.
 
     Raises:
-        ValueError: there is neither.
+        ValueError: there is neither; or the record in `run_dir` is damaged, or not that of the weights beside it.
     """
     reference = settings.ROOT / "results" / "reference" / dataset
     for folder in (settings.from_root(run_dir), reference):
-        files = ("weights.safetensors", "03_training.json")  # a run that was stopped half-way lacks one
-        complete = all((folder / name).is_file() for name in files)
-        if complete and load_record(folder, "03_training")["dataset"] == dataset:
+        weights = folder / "weights.safetensors"
+        if not (weights.is_file() and (folder / "03_training.json").is_file()):
+            continue  # a run that was stopped half-way lacks one
+        record = load_record(folder, "03_training")
+        if record.get("weights_digest") not in (None, digest(weights)):  # older runs have none
+            raise ValueError(
+                f"{settings.shown(weights)}: damaged, or of another run than 03_training.json beside it; "
+                "run chapter 3 again"
+            )
+        if record["dataset"] == dataset:
             return folder
     raise ValueError(
         f"run_dir: no run on '{dataset}' in {settings.shown(run_dir)}; run chapter 3 on that data set first"

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from helpers.checkpoint import (
     TrainingStopped,
     batch_size,
     load_checkpoint,
-    make_ready,
+    reserve,
     save_checkpoint,
     where_it_is,
 )
@@ -181,7 +182,8 @@ def fit(
         `seconds` (training and validation together).
 
     Raises:
-        ValueError: `epochs` breaks its rule, or the checkpoint can't be used or isn't this run's.
+        ValueError: `epochs` breaks its rule, or the checkpoint can't be used, isn't this run's, or another process
+            trains into it.
         TrainingError: the loss is NaN or infinite, the memory is full, or the checkpoint can't be written; the model is
             as after its last finished epoch, and the error's `history` ends there.
         TrainingStopped: (a KeyboardInterrupt) somebody stopped it; has `history` too, and says how to continue.
@@ -190,19 +192,16 @@ def fit(
     if resume and checkpoint is None:
         raise ValueError("resume: needs a checkpoint; give checkpoint='runs/latest/checkpoint.pt', say")
     run = TrainingState(model, optimizer, scheduler, train_batches, val_batches)
-    path, identity = None, {}
+    path, identity, reserved = None, {}, ExitStack()
     if checkpoint is not None:
         path, identity = settings.from_root(checkpoint), run.identity(config)
-        make_ready(path)
     state = run.state(history=[])  # where to go back to; replaced after each epoch
-    if resume and path is not None and path.exists():
-        state = load_checkpoint(path, identity, model)
-        done, file = len(state["history"]), settings.shown(path)
-        if done > epochs:
-            raise ValueError(f"epochs: got {epochs}, but {file} already has {done}; give {done} or more")
-        run.restore(state)
-        print(f"{file}: {done} of {epochs} epochs are done")
     try:
+        if path is not None:
+            reserve(path, reserved)
+        if resume and path is not None and path.exists():
+            state = load_checkpoint(path, identity, run, epochs)
+            print(f"{settings.shown(path)}: {len(state['history'])} of {epochs} epochs are done")
         for epoch in range(len(state["history"]) + 1, epochs + 1):
             start, name = time.perf_counter(), f"epoch {epoch}/{epochs}"
             each_batch = scheduler if each_step else None
@@ -227,6 +226,8 @@ def fit(
         if path is not None and state["history"]:
             save_checkpoint(path, identity, state)  # the key may have been pressed in the middle of saving
         raise TrainingStopped(how_to_continue(state["history"], epochs, path), state["history"]) from None
+    finally:
+        reserved.close()
     return state["history"]
 
 

@@ -10,7 +10,8 @@ trains the same small network with `fit(…, checkpoint=…, resume=True)`. Two 
 
 After every kill the checkpoint must be readable, and hold all epochs that the child had announced as saved. When the
 run is complete, weights, history and scores on new images must equal those of the uninterrupted run to the last bit,
-and nothing but the checkpoint may lie in the folder. The script stops with an error at the first that isn't so.
+and nothing but the checkpoint and its lock may be in the folder. The script stops with an error at the first that isn't
+so.
 """
 
 import argparse
@@ -178,9 +179,9 @@ def main(kills: int, seed: int) -> Counter:
             announced, killed = attempt(path, delay, target)
             saved, after = before + announced, epochs_in(path)
             check(saved <= after <= saved + 1, f"{saved} epochs were saved, the checkpoint has {after}")
-            files = {file.name for file in path.parent.iterdir()} if path.parent.exists() else set()
+            files = {file.name for file in path.parent.glob("*") if file.suffix != ".lock"}
             if killed:
-                counts["temporary_files"] += "checkpoint.pt.part" in files
+                counts["temporary_files"] += any(name.endswith(".part") for name in files)
                 counts.update(["kills"] + (["blind"] if target is None else ["aimed", target[0]]))
             else:
                 check(files == {"checkpoint.pt", "result.json"}, f"left in the folder: {sorted(files)}")

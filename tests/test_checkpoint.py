@@ -1,7 +1,14 @@
 """A run that goes on from its checkpoint ends as if it had never stopped; any other file is refused in one line."""
 
+import copy
+import json
+import os
 import pickle
-from collections.abc import Callable
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +49,8 @@ def one_line(error: pytest.ExceptionInfo) -> str:
 
 
 def files_beside(path: Path) -> list[str]:
-    return [file.name for file in path.parent.iterdir()]
+    """Return the names in the folder of `path`; locks stay there on purpose (see filelock's documentation)."""
+    return [file.name for file in path.parent.iterdir() if file.suffix != ".lock"]
 
 
 # --- going on ---
@@ -101,7 +109,7 @@ def test_without_resume_the_run_begins_anew(easy: TensorDataset, path: Path) -> 
 def test_what_a_killed_run_left_goes_at_the_next(easy: TensorDataset, path: Path) -> None:
     Start(easy).fit(1, checkpoint=path)
     for run in (partial(Start(easy).resume, 1, path), partial(Start(easy).fit, 1, checkpoint=path)):
-        path.with_name("checkpoint.pt.part").write_bytes(b"half of it")
+        path.with_name(".checkpoint.pt.x1y2z3.part").write_bytes(b"half of it")
         run()
         assert files_beside(path) == ["checkpoint.pt"]
 
@@ -381,6 +389,200 @@ def test_weights_and_checkpoints_are_not_mixed_up(easy: TensorDataset, path: Pat
         run.resume(2, path)
 
 
+# --- files that are made to do harm, or hold nonsense ---
+
+
+def rewrite(path: Path, **zip_options: object) -> None:
+    """Pack a checkpoint anew, with 64 MB of zeros in place of its first tensor."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts[next(name for name in parts if name.endswith("/data/0"))] = bytes(64_000_000)
+    with zipfile.ZipFile(path, "w", **zip_options) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def edit(path: Path, change: Callable[[dict], object]) -> None:
+    """Load a checkpoint, change it, and write it again."""
+    content = torch.load(path, weights_only=True)
+    change(content)
+    torch.save(content, path)
+
+
+def set_momentum(make: Callable[[], torch.Tensor]) -> Callable[[Path], None]:
+    return partial(edit, change=lambda content: content["state"]["optimizer"]["state"][0].update(exp_avg=make()))
+
+
+def set_part(whole: str, value: object) -> Callable[[Path], None]:
+    return partial(edit, change=lambda content: content.update({whole: value}))
+
+
+def set_in_state(name: str, value: object) -> Callable[[Path], None]:
+    return partial(edit, change=lambda content: content["state"].update({name: value}))
+
+
+def spoil_weights(content: dict) -> None:
+    content["state"]["model"]["fc_block.3.bias"][2] = float("nan")
+
+
+def nested(levels: int) -> list:
+    content: list = []
+    for _ in range(levels):
+        content = [content, content]  # read by somebody who forgets what was read already, 2 ** levels lists
+    return content
+
+
+CODE, DAMAGED = "could run its code", "damaged, cut short, or no checkpoint"
+NO_CHECKPOINT, UNFIT = "holds no checkpoint of training.fit", "holds a state that doesn't fit this run"
+NONSENSE = {  # what is done to a checkpoint, and what is said
+    "compressed": (partial(rewrite, compression=zipfile.ZIP_DEFLATED), DAMAGED),
+    "other size than listed": (rewrite, DAMAGED),
+    "TorchScript": (lambda path: torch.jit.save(torch.jit.script(nn.Linear(1, 1)), path), DAMAGED),
+    "sparse": (set_momentum(lambda: torch.eye(2).to_sparse()), CODE),
+    "meta": (set_momentum(lambda: torch.ones(2, device="meta")), CODE),
+    "quantised": (set_momentum(lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)), CODE),
+    "nested tensor": (set_momentum(lambda: torch.nested.nested_tensor([torch.ones(1), torch.ones(2)])), CODE),
+    "complex": (set_momentum(lambda: torch.ones(2, dtype=torch.complex64)), CODE),
+    "expanded": (set_momentum(lambda: torch.ones(1).expand(10**12)), UNFIT),
+    "momentum NaN": (set_momentum(lambda: torch.full((10, 1, 5, 5), float("nan"))), UNFIT),
+    "weights NaN": (partial(edit, change=spoil_weights), "fc_block.3.bias has NaN or infinity in it"),
+    "weights not tensors": (set_in_state("model", {"fc_block.3.bias": 1.0}), NO_CHECKPOINT),
+    "identity a list": (set_part("identity", ["Adam"]), NO_CHECKPOINT),
+    "identity of lists": (set_part("identity", {"optimizer": nested(100)}), NO_CHECKPOINT),
+    "identity of two lines": (set_part("identity", {"optimizer": "Adam\nSGD"}), NO_CHECKPOINT),
+    "state a list": (set_part("state", [1]), NO_CHECKPOINT),
+    "history of strings": (set_in_state("history", ["epoch 1"]), NO_CHECKPOINT),
+    "history with NaN": (set_in_state("history", [{"val_accuracy": float("nan")}]), NO_CHECKPOINT),
+    "optimizer a number": (set_in_state("optimizer", 3), UNFIT),
+    "optimizer without groups": (set_in_state("optimizer", {"state": {}, "param_groups": []}), UNFIT),
+    "generators missing": (set_in_state("generators", {}), UNFIT),
+}
+
+
+@pytest.mark.parametrize("case", NONSENSE)
+def test_nonsense_is_refused_in_one_line_and_changes_nothing(
+    easy: TensorDataset, path: Path, case: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    spoil, reason = NONSENSE[case]
+    run = Start(easy)
+    run.fit(1, checkpoint=path)
+    spoil(path)
+    untouched = weights(run.model), copy.deepcopy(run.optimizer.state_dict()), torch.get_rng_state()
+    recwarn.clear()
+    with pytest.raises(ValueError) as error:
+        run.resume(2, path)
+    assert one_line(error).startswith(f"{path}: ")
+    assert reason in str(error.value)
+    assert not recwarn.list
+    assert equal(weights(run.model), untouched[0])
+    assert str(run.optimizer.state_dict()) == str(untouched[1])
+    assert torch.equal(torch.get_rng_state(), untouched[2])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of PyTorch, when it makes the odd ones
+@pytest.mark.parametrize("case", ["compressed", "sparse", "quantised", "nested tensor", "complex", "meta"])
+def test_the_archives_directory_is_enough_to_refuse_it(
+    easy: TensorDataset, path: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, calls = Start(easy), []
+    run.fit(1, checkpoint=path)
+    NONSENSE[case][0](path)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: calls.append(1))
+    with pytest.raises(ValueError):
+        run.resume(2, path)
+    assert not calls
+
+
+def test_lists_that_share_their_parts_are_looked_at_once(easy: TensorDataset, path: Path) -> None:
+    """Somebody who forgot what they had seen would look at 2 ** 100 lists."""
+    Start(easy).fit(1, checkpoint=path)
+    set_in_state("more", nested(100))(path)
+    assert len(Start(easy).resume(2, path)) == 2
+
+
+WEIGHTS = {  # the weights in a safetensors file, changed, and what is said
+    "NaN": ({"fc_block.3.bias": torch.full((10,), float("nan"))}, "fc_block.3.bias has NaN or infinity in it"),
+    "infinity": ({"fc_block.3.bias": torch.full((10,), float("inf"))}, "fc_block.3.bias has NaN or infinity in it"),
+    "complex": (
+        {"fc_block.3.bias": torch.ones(10, dtype=torch.complex64)},
+        "fc_block.3.bias is torch.complex64 in the file and torch.float32 here",
+    ),
+    "whole numbers": (
+        {"fc_block.3.bias": torch.ones(10, dtype=torch.int64)},
+        "fc_block.3.bias is torch.int64 in the file and torch.float32 here",
+    ),
+    "a name with a line break": ({"more\nthan a line": torch.ones(1)}, "Unexpected key(s) in state_dict"),
+}
+
+
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_weights_that_are_no_good_are_refused(path: Path, case: str, recwarn: pytest.WarningsRecorder) -> None:
+    from safetensors.torch import save_file
+
+    change, reason = WEIGHTS[case]
+    model, path = MNISTClassification(), path.parent.with_suffix(".safetensors")
+    save_file(weights(model) | change, path)
+    before = weights(model)
+    with pytest.raises(ValueError, match=r"holds no weights of this network: ") as error:
+        checkpoint.load_weights(model, path)
+    assert reason in one_line(error)
+    assert not recwarn.list
+    assert equal(weights(model), before)
+
+
+def test_a_huge_header_is_not_parsed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = json.dumps({"__metadata__": {"a": " " * 1_000_000}}).encode()
+    path.parent.mkdir()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    monkeypatch.setattr(checkpoint.json, "loads", None)
+    monkeypatch.setattr(checkpoint.safetensors.torch, "load", lambda content: pytest.fail("it was parsed"))
+    with pytest.raises(ValueError, match="damaged, cut short, or no safetensors file"):
+        checkpoint.load_weights(MNISTClassification(), path)
+
+
+def test_a_file_that_would_fill_the_memory_is_not_read(path: Path) -> None:
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        file.truncate(10**12)  # takes no place on the disk
+    with pytest.raises(ValueError, match=r"can't be read \(it has more than 1,000,000,000 bytes\)$"):
+        checkpoint.load_weights(MNISTClassification(), path)
+
+
+# --- two at once ---
+
+
+def test_two_do_not_train_into_one_checkpoint(easy: TensorDataset, path: Path) -> None:
+    """The second begins in the middle of the first's second epoch, as from another notebook."""
+    messages: list = []
+
+    def second() -> None:
+        with pytest.raises(ValueError) as error:
+            Start(easy).fit(1, checkpoint=path)
+        messages.append(one_line(error))
+        Start(easy).fit(1, checkpoint=path.with_name("short.pt"))  # another file is free
+
+    run = Start(easy, at_batch=10, hook=second)
+    history = run.fit(2, checkpoint=path)
+    assert [entry["epoch"] for entry in history] == [1, 2]
+    (message,) = messages
+    assert re.fullmatch(
+        r"checkpoint: process \d+ on .*, since \d\d:\d\d, is at work in '.*'; "
+        r"wait for it, or train into another run_dir",
+        message,
+    )
+    assert len(Start(easy).resume(3, path)) == 3  # the first is done with it
+
+
+def test_a_checkpoint_that_is_a_link_stays_one(easy: TensorDataset, path: Path) -> None:
+    target = path.parent.with_name("synced") / "mine.pt"
+    path.parent.mkdir()
+    path.symlink_to(target)
+    Start(easy).fit(1, checkpoint=path)
+    assert len(Start(easy).resume(2, path)) == 2
+    assert path.is_symlink()
+    assert files_beside(target) == ["mine.pt"]
+
+
 # --- writing ---
 
 
@@ -425,6 +627,48 @@ def test_a_disk_that_is_full_keeps_the_history(easy: TensorDataset, path: Path) 
     one_line(error)
     assert numbers(error.value.history) == numbers(Start(easy).fit(1))
     assert files_beside(path) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB; a checkpoint takes about 280 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("only an administrator may mount a disk")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("this container may not mount a disk")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_disk_that_runs_full_in_training_keeps_the_last_checkpoint(easy: TensorDataset, small_disk: Path) -> None:
+    path = small_disk / "run" / "checkpoint.pt"
+
+    def fill() -> None:
+        with pytest.raises(OSError, match="No space left"), (small_disk / "essay").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    run = Start(easy, at_batch=17, hook=fill)  # in the third epoch
+    with pytest.raises(training.TrainingError, match=r"\(No space left on device\); .* as after epoch 3$") as error:
+        run.fit(4, checkpoint=path)
+    assert [entry["epoch"] for entry in error.value.history] == [1, 2, 3]
+    assert files_beside(path) == ["checkpoint.pt"]
+    (small_disk / "essay").unlink()
+    straight = Start(easy)
+    straight.fit(4)
+    last = Start(easy)
+    last.resume(4, path)  # from epoch 2
+    assert equal(weights(last.model), weights(straight.model))
+
+
+def test_a_disk_that_is_full_before_training_is_said_at_once(easy: TensorDataset, small_disk: Path) -> None:
+    with pytest.raises(OSError), (small_disk / "essay").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(ValueError, match=r"^checkpoint: .* can't be written \(No space left on device\)$"):
+        Start(easy).fit(1, checkpoint=small_disk / "checkpoint.pt")
 
 
 def test_weights_that_cant_be_written_leave_the_old_ones(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

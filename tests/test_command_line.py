@@ -212,6 +212,10 @@ BAD_SWEEPS = {
     "workers no number": ([*DIGITS, "--workers", "all"], ["--workers", "'all'"]),
     "workers of a cluster": ([*DIGITS, "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"], ["workers: got 2, but"]),
     "no address": ([*DIGITS, "--scheduler", "here"], ["scheduler: nobody answers at 'here' (missing port number"]),
+    "too many seeds": ([*DIGITS, "--seeds", "10000000"], ["grid: asks for 10,000,000 runs; give at most 10,000"]),
+    "too many together": ([*DIGITS, "--grid", "epochs=1,2", "--seeds", "5001"], ["grid: asks for 10,002 runs"]),
+    "patience with nobody": ([*DIGITS, "--patience", "5"], ["patience: got 5; give seconds above 0, together with a"]),
+    "patience of none": ([*DIGITS, "--patience", "nan", "--scheduler", "tcp://127.0.0.1:9"], ["patience: got nan"]),
     "an address of the web": ([*DIGITS, "--scheduler", "http://127.0.0.1:9"], ["(unknown address scheme 'http'"]),
 }
 
@@ -223,7 +227,7 @@ def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def hand_in(*_: object) -> None:
         raise AssertionError("a run began")
 
-    monkeypatch.setattr(executors, "PATIENCE", 1)
+    monkeypatch.setattr(executors, "ANSWER_TIMEOUT", 1)
     monkeypatch.setattr(sweep, "run_in_subprocess", hand_in)
 
 
@@ -262,18 +266,20 @@ def test_a_cluster_without_the_package_for_it_is_refused(
 
 def test_a_sweep_to_an_out_that_is_a_file_is_refused(call: Callable[..., Answer], tmp_path: Path, no_run: None) -> None:
     (tmp_path / "file").write_text("mine")
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert_refused(call("sweep", *DIGITS, "--out", out), f"out: '{out}' can't be written")
+    assert_refused(call("sweep", *DIGITS, "--out", tmp_path / "file"), f"out: '{tmp_path / 'file'}' is a file")
+    below = tmp_path / "file" / "below"
+    assert_refused(call("sweep", *DIGITS, "--out", below), f"out: '{below}' can't be written")
+    assert_refused(call("sweep", *DIGITS, "--out", ""), "--out: got no name")
     assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_sweep_to_a_write_protected_out_is_refused(
     call: Callable[..., Answer], tmp_path: Path, no_run: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(dir: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(dir))
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("course.run.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("course.folder.results.write_json", refuse)
     answer = call("sweep", *DIGITS, "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 

@@ -168,7 +168,7 @@ def test_ctrl_c_while_saving_keeps_the_epoch_that_is_finished(
         assert saved(path)["history"] == caught.value.history
         assert equal(saved(path)["model"], weights(run.model))
     assert len(saved(path)["history"]) in (1, 2)
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert {file.name for file in path.parent.iterdir()} == {path.name, f".{path.name}.lock"}
     for resumed in (run, Start(easy)):
         assert numbers(resumed.resume(3, path)) == straight_history
         assert equal(weights(resumed.model), straight_weights)

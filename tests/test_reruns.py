@@ -1,5 +1,6 @@
 """The whole series as a teacher reruns it: from another folder, on the embedded digits, with two epochs."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from course.__main__ import main
 from course.handouts import copies
 from helpers import settings
 from helpers.data import Dataset
+from helpers.results import load_record
 
 # Whatever a run might write into the course by mistake.
 WATCHED = ("notebooks", "helpers", "images", "results", "runs", "data", "docs")
@@ -120,7 +122,8 @@ def test_results_hold_the_test_score_and_its_matrix(series: Run, digits: Dataset
 
 
 def test_weights_and_figures_lie_in_the_run_folder(series: Run) -> None:
-    assert (series.out / "weights.safetensors").is_file()
+    digest = load_record(series.out, "03_training")["weights_digest"]
+    assert digest == hashlib.sha256((series.out / "weights.safetensors").read_bytes()).hexdigest()
     pictures = sorted(series.out.glob("*.png"))
     of_the_recorded = ["ladder", "seeds", "sweep_grid", "test_of_two_settings"]
     assert [picture.stem for picture in pictures] == ["confusion_matrix", "faster", *of_the_recorded]

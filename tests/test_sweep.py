@@ -4,6 +4,7 @@ The runs are real ones, of the chapter in `tiny_chapter.py`: processes and kerne
 a notebook is the one of chapter 5, in test_reruns.py.
 """
 
+import csv
 import json
 import os
 import shutil
@@ -25,7 +26,8 @@ import zmq
 from jupyter_client.connect import LocalPortCache
 from tiny_chapter import Tiny, tiny, wait_until, wait_until_gone  # noqa: F401, tiny is a fixture
 
-from course import chapters, executors, run, sweep, sweep_tables
+import helpers
+from course import chapters, executors, folder, run, sweep, sweep_runs, sweep_tables
 from helpers import settings
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send and no SIGKILL")
@@ -89,7 +91,7 @@ def test_the_summary_is_what_one_works_out_by_hand(tmp_path: Path) -> None:
         "0.01 None 3 0 96.00 ± 1.00 93.52 to 98.48 5 ± 0",
         "0.001 None 3 0 92.00 ± 2.00 87.03 to 96.97 5 ± 0",
     ]
-    written = pd.read_csv(tmp_path / "summary.csv", keep_default_na=False, na_values=[""])
+    written = sweep_tables.read_table(tmp_path / "summary.csv")
     assert written["val_size"].tolist() == ["None", "None"]
     assert written["val_accuracy_mean"].tolist() == pytest.approx([0.96, 0.92])
 
@@ -119,10 +121,11 @@ def test_one_seed_has_no_spread(tmp_path: Path) -> None:
 def test_results_have_one_row_a_run_and_history_one_an_epoch(tmp_path: Path) -> None:
     tables(tmp_path, {(0.1, None, 0): 0.5, (0.1, None, 1): None, (0.1, 10, 0): 0.75})
     assert (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines() == [
-        "run,status,learning_rate,val_size,seed,val_accuracy,seconds,torch,error",
-        "learning_rate=0.1_val_size=None_seed=0_1234abcd,done,0.1,None,0,0.5,5.0,2.14.1,",
-        "learning_rate=0.1_val_size=None_seed=1_1234abcd,failed,0.1,None,1,,5.0,,01_tiny: broke",
-        "learning_rate=0.1_val_size=10_seed=0_1234abcd,done,0.1,10,0,0.75,5.0,2.14.1,",
+        "run,status,learning_rate,val_size,seed,val_accuracy,seconds,"
+        "python,torch,torchvision,torchmetrics,numpy,matplotlib,seaborn,papermill,error",
+        "learning_rate=0.1_val_size=None_seed=0_1234abcd,done,0.1,None,0,0.5,5.0,,2.14.1,,,,,,,",
+        "learning_rate=0.1_val_size=None_seed=1_1234abcd,failed,0.1,None,1,,5.0,,,,,,,,,01_tiny: broke",
+        "learning_rate=0.1_val_size=10_seed=0_1234abcd,done,0.1,10,0,0.75,5.0,,2.14.1,,,,,,,",
     ]
     history = pd.read_csv(tmp_path / "history.csv")
     assert history["epoch"].tolist() == [1, 2, 1, 2]
@@ -135,6 +138,59 @@ def test_a_result_on_the_test_set_never_chooses(tmp_path: Path) -> None:
     )
     assert sweep_tables.summarise(results, ["epochs"])["epochs"].tolist() == [1, 2]
     assert sweep_tables.best_so_far(results) == "val_accuracy 60.00 % (a)"
+
+
+def test_a_loss_that_is_no_number_is_averaged_to_none(tmp_path: Path) -> None:
+    """Nor does it spoil the others; JSON holds null for it."""
+    manifests = [manifest({"learning_rate": rate, "seed": seed}, 0.5) for rate in (1.0, 10.0) for seed in (0, 1)]
+    for each, loss in zip(manifests, (0.25, 0.75, 0.5, None), strict=True):
+        each["results"]["history"][-1]["val_loss"] = loss
+    summary = sweep_tables.summarise(sweep_tables.write_runs(tmp_path, manifests), ["learning_rate", "seed"])
+    assert summary["val_loss_mean"].tolist() == pytest.approx([0.5, float("nan")], nan_ok=True)
+    for each in manifests:
+        each["results"]["history"][-1]["val_loss"] = None
+    summary = sweep_tables.summarise(sweep_tables.write_runs(tmp_path, manifests), ["learning_rate", "seed"])
+    assert summary["val_loss_mean"].isna().all()
+    assert summary["val_accuracy_mean"].tolist() == [0.5, 0.5]
+
+
+FORMULAS = (
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-1+1",
+    "@SUM(A1)",
+    "\t=1",
+    "'=1",
+    "''@x",
+    "'quoted'",
+    "a=b",
+    "-5 to 5",
+)
+
+
+def test_no_cell_of_a_table_is_run_by_a_spreadsheet_and_all_read_back_equal(tmp_path: Path) -> None:
+    table = pd.DataFrame({"data_dir": FORMULAS, "=1": FORMULAS, "loss": -0.5})
+    sweep_tables.write_table(tmp_path / "a.csv", table)
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert {row[-1] for row in rows[1:]} == {"-0.5"}  # a number stays one
+    assert not [cell for row in rows for cell in row if cell.startswith(tuple("=+-@\t\r")) and cell != "-0.5"]
+    pd.testing.assert_frame_equal(sweep_tables.read_table(tmp_path / "a.csv"), table)
+
+
+def test_values_are_shown_in_markdown_as_they_are(tmp_path: Path) -> None:
+    runs = [manifest({"data_dir": text}, 0.5) for text in ("a|b", "<img src=x>", "[a](javascript:b)", "a\nb")]
+    sweep_tables.write_summary(tmp_path, sweep_tables.write_runs(tmp_path, runs), ["data_dir"])
+    rows = (tmp_path / "summary.md").read_text(encoding="utf-8").splitlines()[2:]
+    shown = ["a\\|b", "&lt;img src=x&gt;", "\\[a\\](javascript:b)", "a b"]
+    assert [row.replace("\\|", "\0").split("|")[1].strip().replace("\0", "\\|") for row in rows] == shown
+
+
+@pytest.mark.parametrize("content", [b"", b'a,b\n1,2,3\n"', b"\xff\xfe"])
+def test_a_damaged_table_is_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"results\.csv: damaged[^\n]*$"):
+        sweep_tables.read_table(tmp_path / "results.csv")
 
 
 # --- the plan ---
@@ -191,6 +247,10 @@ def test_only_code_that_decides_numbers_makes_a_sweep_another_one(
     assert same_after("plotting.py", "\ndef ", "\nNEW = 3\n\n\ndef ")
     assert not same_after("training.py", "NUM_CLASSES = 10", "NUM_CLASSES = 11")
     assert not same_after("recipes.py", "\ndef ", "\nNEW = 3\n\n\ndef ")
+    whole = chapters.code_of([str(tiny.path)], whole=True)  # what a worker must have: all of it
+    assert same_after("settings.py", "Rule", "NewRule")
+    (tmp_path / "helpers" / "settings.py").write_text("RULES = {}", encoding="utf-8")
+    assert chapters.code_of([str(tiny.path)], whole=True) != whole
     tiny.write(text="Other prose.", save="# a comment\n" + tiny_chapter.SAVE)
     assert chapters.code_of([str(tiny.path)]) == before
     tiny.write(save="%time 1")  # which Python can't read
@@ -223,7 +283,7 @@ def world(tmp_path_factory: pytest.TempPathFactory):
 
 
 def read(out: Path, table: str = "results") -> pd.DataFrame:
-    return pd.read_csv(out / f"{table}.csv", keep_default_na=False, na_values=[""])
+    return sweep_tables.read_table(out / f"{table}.csv")
 
 
 def test_a_failed_run_is_a_row_and_the_others_are_done(world: tuple[Tiny, Path]) -> None:
@@ -276,7 +336,7 @@ def test_the_same_command_runs_what_failed_or_was_damaged(world: tuple[Tiny, Pat
     damaged, kept, *_ = ((out / "runs" / name) for name in read(out)["run"])
     results_file = damaged / "results.json"
     results_file.write_text(results_file.read_text().replace("0.51", "0.99"))
-    damaged.with_name(damaged.name + ".part").mkdir()  # as a kill may leave it
+    damaged.with_name(".part").mkdir()  # as a kill may leave it
     before, begun = kept.stat().st_mtime_ns, tiny.begun()
     (tiny.place / "mended").touch()
     results = sweep.sweep([tiny.path], GRID, out, 2, FIXED, workers=2)
@@ -289,14 +349,120 @@ def test_the_same_command_runs_what_failed_or_was_damaged(world: tuple[Tiny, Pat
     assert len(list((out / "runs").iterdir())) == 4
 
 
-@pytest.mark.parametrize("cut", ["run.json", "results.json"])
-def test_a_run_whose_file_was_cut_short_is_not_a_finished_one(cut: str, tmp_path: Path) -> None:
-    planned = sweep.Run("a", {"seed": 0}, {"seed": 0})
-    result = executors.RunResult("", 1.0, {"results.json": b'{"seconds": {}}', "images/a.png": b"picture"})
-    sweep.store(tmp_path / "a", planned, "code", result)
-    assert sweep.finished(tmp_path / "a", planned, "code")
-    (tmp_path / "a" / cut).write_bytes((tmp_path / "a" / cut).read_bytes()[:-3])
-    assert sweep.finished(tmp_path / "a", planned, "code") is None
+# --- what a worker returns, and what is on the disk ---
+
+PLANNED = sweep_runs.Run("a", {"learning_rate": 0.01, "seed": 0}, {"learning_rate": 0.01, "seed": 0, "val_size": None})
+WHOLE = {"seed": 0, "parameters": {"learning_rate": 0.01}, "history": [{"val_loss": None}]}
+
+
+def returned(content: object = WHOLE, **files: bytes) -> executors.RunResult:
+    """Return what a worker sends: results.json, and other files by name."""
+    text = content if isinstance(content, str) else json.dumps(content)
+    return executors.RunResult("", 1.0, {"results.json": text.encode()} | files)
+
+
+EVIL = ["../../evil", "/abs", "a/../../evil", "C:evil", "C:/evil", "..\\evil", "\\\\host\\evil", "a//b", "", ".", "a/"]
+EVIL += [
+    "NUL",
+    "aux.txt",
+    "dir/com1.log",
+    "dot.",
+    "space ",
+    "new\nline",
+    "nul\0",
+    "a" * 201,
+    "run.json/x",
+    "results.json/x",
+]
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_a_file_with_an_evil_name_is_not_written(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "runs" / "a"
+    manifest = sweep_runs.store(folder, PLANNED, "code", returned(**{name: b"evil"}))
+    assert manifest["error"].startswith("its worker returned a file named ") and "\n" not in manifest["error"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [folder / "run.json"]
+
+
+@pytest.mark.parametrize(
+    "name", ["images/a b.png", "été (1).ipynb", "short/runs/x=0.1_seed=0/run.json", "con_sole.txt"]
+)
+def test_a_file_with_an_ordinary_name_is_written(name: str, tmp_path: Path) -> None:
+    assert not sweep_runs.store(tmp_path / "a", PLANNED, "code", returned(**{name: b"x"}))["error"]
+    assert (tmp_path / "a" / name).read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_BYTES", 200), ("MOST_FILES", 1)])
+def test_a_run_that_leaves_too_much_is_not_kept(
+    limit: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_runs, limit, most)
+    manifest = sweep_runs.store(tmp_path / "a", PLANNED, "code", returned(**{"large.bin": bytes(1000)}))
+    assert manifest["error"].startswith("it left 2 files, ")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (WHOLE | {"parameters": {"learning_rate": 9.0}}, "it ran with learning_rate 9.0 instead of 0.01; install"),
+        (WHOLE | {"seed": 1}, "it ran with seed 1 instead of 0; install"),
+        ("{", "its results.json is missing or damaged"),
+        ("[" * 100_000, "its results.json is missing or damaged"),
+        ([], "its results.json has not the form"),
+        (WHOLE | {"history": [{"val_accuracy": "=cmd"}]}, "its results.json has not the form"),
+        (WHOLE | {"history": {}}, "its results.json has not the form"),
+        (WHOLE | {"test": [1]}, "its results.json has not the form"),
+        (WHOLE | {"versions": "2.14.1"}, "its results.json has not the form"),
+    ],
+)
+def test_a_result_that_is_not_what_was_asked_for_is_a_failed_run(content: object, said: str, tmp_path: Path) -> None:
+    manifest = sweep_runs.store(tmp_path / "a", PLANNED, "code", returned(content))
+    assert manifest["error"].startswith(said)
+    assert sweep_tables.write_runs(tmp_path, [manifest])["status"].tolist() == ["failed"]
+    assert sweep_runs.finished(tmp_path / "a", PLANNED, "code") is None
+
+
+def test_a_finished_run_is_recognised(tmp_path: Path) -> None:
+    sweep_runs.store(tmp_path / "a", PLANNED, "code", returned())
+    assert sweep_runs.finished(tmp_path / "a", PLANNED, "code")["results"] == WHOLE
+
+
+NO_DICT = ("", "{", "[]", "3", "[" * 100_000, '{"name": "a"}')
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *((name, text) for name in ("run.json", "results.json") for text in NO_DICT),
+        *(
+            ("run.json", {key: value})
+            for key in ("name", "values", "settings", "error", "seconds")
+            for value in (None, {})
+        ),
+        *(("run.json", {"code": value}) for value in (None, 3)),
+        ("run.json", {"results": WHOLE | {"history": [{"val_loss": 0.5}]}}),
+        ("results.json", {"history": [{"val_loss": 0.5}]}),
+    ],
+)
+def test_a_run_whose_files_are_cut_edited_or_of_the_future_is_run_again(
+    name: str, content: str | dict, tmp_path: Path
+) -> None:
+    sweep_runs.store(tmp_path / "a", PLANNED, "code", returned())
+    path = tmp_path / "a" / name
+    changed = content if isinstance(content, str) else json.dumps(json.loads(path.read_text()) | content)
+    path.write_text(changed, encoding="utf-8")
+    assert sweep_runs.finished(tmp_path / "a", PLANNED, "code") is None
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sweep_runs.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        sweep_runs.store(tmp_path / "a", PLANNED, "code", returned())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_are_on_the_disk_before_a_run_counts_as_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,10 +473,9 @@ def test_files_are_on_the_disk_before_a_run_counts_as_done(tmp_path: Path, monke
         assert {path.stat().st_ino for path in part.rglob("*") if path.is_file()} <= synced
         replace(part, folder)
 
-    monkeypatch.setattr(sweep.os, "fsync", lambda file: synced.add(os.fstat(file).st_ino))
-    monkeypatch.setattr(sweep.os, "replace", look)
-    files = {"results.json": b"{}", "images/a.png": b"picture"}
-    sweep.store(tmp_path / "a", sweep.Run("a", {}, {}), "code", executors.RunResult("", 1.0, files))
+    monkeypatch.setattr(sweep_runs.os, "fsync", lambda file: synced.add(os.fstat(file).st_ino))
+    monkeypatch.setattr(sweep_runs.os, "replace", look)
+    sweep_runs.store(tmp_path / "a", PLANNED, "code", returned(**{"images/a.png": b"picture"}))
     assert (tmp_path / "a" / "images" / "a.png").read_bytes() == b"picture"
 
 
@@ -324,23 +489,117 @@ def test_every_value_survives_being_said_in_words(world: tuple[Tiny, Path]) -> N
     assert done["parameters"] == {"learning_rate": 0.01, "val_size": None}
 
 
+# --- sweeps whose runs are played ---
+
+
+@pytest.fixture
+def played(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+    """A function that sweeps over learning rates; each run returns what it was asked to, changed by `changes`."""
+
+    def play(_: object, values: dict, *__: object) -> executors.RunResult:
+        content = {"parameters": {"learning_rate": values["learning_rate"]}, "history": [{"val_accuracy": 0.5}]}
+        return returned(content | changes)
+
+    def run_sweep(*rates: str, **options: object) -> pd.DataFrame:
+        return sweep.sweep([tiny.path], {"learning_rate": list(rates)}, tmp_path / "out", **options)
+
+    changes: dict = {}
+    run_sweep.changes = changes
+    monkeypatch.setattr(sweep, "run_in_subprocess", play)
+    return run_sweep
+
+
+def test_runs_of_an_earlier_grid_stay_in_the_tables(played, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    played("0.1", "0.2", seeds=2)
+    assert played("0.3", seeds=2)["learning_rate"].tolist() == [0.3, 0.3]
+    assert read(tmp_path / "out")["learning_rate"].tolist() == [0.3, 0.3, 0.1, 0.1, 0.2, 0.2]
+    assert read(tmp_path / "out", "summary")["runs"].tolist() == [2, 2, 2]
+    assert sorted(read(tmp_path / "out", "summary")["learning_rate"]) == [0.1, 0.2, 0.3]
+    assert "left out" not in capsys.readouterr().out
+    next((tmp_path / "out" / "runs").glob("learning_rate=0.1_seed=0_*/run.json")).write_text("[]")
+    played("0.3", seeds=2)
+    assert "left out of the tables: 1 run(s) in " in capsys.readouterr().out
+    assert read(tmp_path / "out")["learning_rate"].tolist() == [0.3, 0.3, 0.1, 0.2, 0.2]
+
+
+def test_runs_with_other_versions_are_told_apart(played, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    played.changes["versions"] = {"python": "3.11.7", "torch": "2.13.0"}
+    played("0.1")
+    assert "versions differ" not in capsys.readouterr().out
+    played.changes["versions"] = {"python": "3.11.7", "torch": "2.14.1"}
+    played("0.1", "0.2")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("their versions differ: torch 2.13.0, 2.14.1")
+    assert read(tmp_path / "out")["torch"].tolist() == ["2.13.0", "2.14.1"]
+
+
+def test_a_full_disk_ends_a_sweep_in_one_line(played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    played("0.1")
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match=r"^out: [^\n]*No space left[^\n]*$"):
+        patch.setattr(os, "fsync", full)
+        played("0.1", "0.2")
+    assert not list((tmp_path / "out").rglob("*.part"))
+    assert read(tmp_path / "out")["learning_rate"].tolist() == [0.1]
+    assert played("0.1", "0.2")["status"].tolist() == ["done", "done"]
+
+
+def test_a_folder_with_somebodys_own_results_is_refused(played, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.csv").write_text("years of work")
+    with pytest.raises(ValueError, match=r"^out: .* was not made by `sweep`"):
+        played("0.1")
+    assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["years of work"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "runs", "cores", "gigabytes", "taken", "said"),
+    [
+        (1000, 5000, 8, 64, 8, "workers: 1000 are too many for 8 core(s) and 64.0 GB of memory; taking 8"),
+        (8, 5000, 8, 4, 2, "workers: 8 are too many for 8 core(s) and 4.0 GB of memory; taking 2"),
+        (1000, 2, 8, 64, 2, ""),
+        (2, 5000, 1, 0.5, 1, "workers: 2 are too many for 1 core(s) and 0.5 GB of memory; taking 1"),
+        (None, 5000, 8, 64, 4, ""),
+        (None, 5000, 8, 4, 2, ""),
+        (3, 0, 8, 64, 1, ""),
+    ],
+)
+def test_no_more_runs_at_once_than_there_are_cores_and_memory_for(
+    asked: int | None, runs: int, cores: int, gigabytes: float, taken: int, said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:  # fmt: skip
+    monkeypatch.setattr(helpers, "processor_threads", lambda: cores)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    monkeypatch.setattr(sweep, "free_memory", lambda: int(gigabytes * 1e9))
+    assert sweep.count_workers(asked, runs) == taken
+    assert capsys.readouterr().out.strip() == said
+
+
 # --- stopped and killed ---
 
 
 @POSIX
-def test_ctrl_c_ends_all_processes_and_keeps_what_is_finished(tiny: Tiny, tmp_path: Path) -> None:  # noqa: F811
-    out = tmp_path / "out"
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_stop_ends_all_processes_and_keeps_what_is_finished(
+    how: signal.Signals, tiny: Tiny, tmp_path: Path  # noqa: F811
+) -> None:  # fmt: skip
+    """By Ctrl-C, or by SLURM when time is up."""
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
     tiny.hold()
     tiny.let_go(0.1, 0)
     words = ["--grid", "learning_rate=0.1", "--seeds", 3, "--workers", 1, "--out", out]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
-    process = subprocess.Popen(tiny.command("sweep", *words), env=tiny_chapter.environment(), **options)
+    env = tiny_chapter.environment(TMPDIR=str(scratch))
+    process = subprocess.Popen(tiny.command("sweep", *words), env=env, **options)
     wait_until(lambda: len(tiny.begun()) == 2 and list(out.glob("runs/*_seed=0_*/run.json")))
     everything = psutil.Process(process.pid).children(recursive=True)
     assert {pid for ran, *pids in tiny.begun() if ran != "0.1_0" for pid in pids} <= {each.pid for each in everything}
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 130
+    assert list(scratch.iterdir()) == []
     assert errors.splitlines() == ["Stopped. What was finished is kept."]
     assert printed.splitlines()[0].startswith("1/3  learning_rate=0.1_seed=0_")
     wait_until_gone(everything)
@@ -349,18 +608,37 @@ def test_ctrl_c_ends_all_processes_and_keeps_what_is_finished(tiny: Tiny, tmp_pa
 
 
 @POSIX
-def test_whoever_is_killed_takes_its_runs_along(tiny: Tiny) -> None:  # noqa: F811
-    """A sweep or a worker, which can't tell its runs any more."""
+def test_whoever_is_killed_takes_its_runs_along(tiny: Tiny, tmp_path: Path) -> None:  # noqa: F811
+    """A sweep or a worker, which can't tell its runs any more, nor remove the folder that they write to."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     tiny.hold()
     words = ([str(tiny.path)], {}, "killed", chapters.code_of([str(tiny.path)]), 1)
     script = f"from course.executors import run_in_subprocess; run_in_subprocess(*{words!r})"
-    process = subprocess.Popen([sys.executable, "-c", script])
+    process = subprocess.Popen([sys.executable, "-c", script], env=tiny_chapter.environment(TMPDIR=str(scratch)))
     wait_until(tiny.begun)
     everything = psutil.Process(process.pid).children(recursive=True)
     assert {pid for _, *pids in tiny.begun() for pid in pids} <= {each.pid for each in everything}
     process.kill()
     process.wait()
     wait_until_gone(everything)
+    assert list(scratch.iterdir()) == []
+
+
+@POSIX
+@pytest.mark.slow
+def test_a_run_that_is_told_to_stop_ends_its_kernel(tiny: Tiny) -> None:  # noqa: F811
+    """SLURM tells every process of a job, a worker's runs among them."""
+    tiny.hold()
+    words = ([str(tiny.path)], {}, "told", chapters.code_of([str(tiny.path)]), 1)
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(executors.run_in_subprocess, *words)
+        wait_until(tiny.begun)
+        ((_, *pids),) = tiny.begun()
+        both = tiny_chapter.processes(pids)
+        both[1].send_signal(signal.SIGTERM)
+        wait_until_gone(both)
+        assert job.result().error == "the run was stopped"
 
 
 @pytest.mark.slow
@@ -371,7 +649,7 @@ def test_an_error_of_the_sweep_itself_drops_what_waits(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sweep, "store", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ValueError, match="No space left"):
         sweep.sweep([tiny.path], {"learning_rate": ["0.1"]}, tmp_path / "out", 4, workers=1)
     assert len(tiny.begun()) <= 2  # the first, and the one that took its place
 
@@ -387,8 +665,8 @@ def test_a_run_of_a_stopped_sweep_never_begins(tiny: Tiny) -> None:  # noqa: F81
 
 def test_two_sweeps_do_not_share_a_folder(tiny: Tiny, tmp_path: Path) -> None:  # noqa: F811
     with (
-        sweep.alone_in(tmp_path / "out"),
-        pytest.raises(ValueError, match=r"^out: another sweep is at work in ") as one,
+        folder.own(tmp_path / "out", "sweep"),
+        pytest.raises(ValueError, match=r"^out: process \d+ on .* is at work in ") as one,
     ):
         sweep.sweep([tiny.path], {"learning_rate": ["0.1"]}, tmp_path / "out")
     assert "\n" not in str(one.value)
@@ -484,8 +762,11 @@ def test_nobody_watches_a_run_whoever_started_it(
 
 
 @pytest.mark.slow
-def test_sixteen_runs_start_at_once(tiny: Tiny, tmp_path: Path) -> None:  # noqa: F811
-    """All sixteen are at work before the first may end."""
+def test_sixteen_runs_start_at_once(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:  # fmt: skip
+    """All sixteen are at work before the first may end, as on a machine that has the cores for it."""
+    monkeypatch.setattr(sweep, "count_workers", lambda asked, runs: asked)
     tiny.hold()
     with ThreadPoolExecutor(1) as thread:
         job = thread.submit(sweep.sweep, [tiny.path], {"learning_rate": ["0.01"]}, tmp_path / "out", 16, workers=16)

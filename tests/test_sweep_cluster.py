@@ -6,6 +6,7 @@ and has no OMP_NUM_THREADS.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ import pytest
 import tiny_chapter
 from tiny_chapter import Tiny, wait_until, wait_until_gone
 
-from course import sweep
+from course import CommandError, sweep
+from helpers import settings
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send and no SIGKILL")
@@ -30,6 +32,7 @@ class Cluster:
     """A scheduler at `address`, and workers by name."""
 
     def __init__(self, folder: Path, place: Path):
+        folder.mkdir(exist_ok=True)
         self.folder, self.place = folder, place
         self.workers: dict[str, subprocess.Popen] = {}
         self.started: list[subprocess.Popen] = []
@@ -55,6 +58,11 @@ class Cluster:
         self.started.append(process)
         return process
 
+    def end(self) -> None:
+        for process in self.started:
+            process.kill()
+            process.wait()
+
     def add(self, name: str, threads: int, **variables: str) -> None:
         words = ["--no-nanny", "--no-dashboard", "--nthreads", threads, "--name", name]
         words += ["--host", "127.0.0.1", "--local-directory", self.folder / f"of-{name}"]
@@ -65,11 +73,11 @@ class Cluster:
     def of(self, name: str, tiny: Tiny) -> list[tuple[str, list[psutil.Process]]]:
         """Return what a worker does at this moment: settings, and the processes of run and kernel."""
         found = []
-        for settings, kernel, run in tiny.begun():
+        for setting, kernel, run in tiny.begun():
             try:
                 pair = tiny_chapter.processes([kernel, run])
                 if pair[1].ppid() == self.workers[name].pid:
-                    found.append((settings, pair))
+                    found.append((setting, pair))
             except psutil.NoSuchProcess:
                 pass  # over
         return found
@@ -82,9 +90,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     cluster = Cluster(folder, folder / "chapter" / "place")
     cluster.add("large", 2, OMP_NUM_THREADS="3")
     yield cluster
-    for process in cluster.started:
-        process.kill()
-        process.wait()
+    cluster.end()
+
+
+@pytest.fixture
+def frail(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler of one test's own, without workers."""
+    cluster = Cluster(tmp_path / "frail", tmp_path / "place")
+    yield cluster
+    cluster.end()
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +138,8 @@ def test_a_lost_worker_costs_no_run(cluster: Cluster, tiny: Tiny, tmp_path: Path
         results = job.result()
     assert results["status"].tolist() == ["done"] * 4, results["error"].tolist()
     assert results["val_accuracy"].tolist() == pytest.approx([0.5 + 0.1 * (1 + seed) for seed in range(4)])
-    ran = [settings for settings, *_ in tiny.begun()]
-    assert {settings: ran.count(settings) for settings in ran} == {
+    ran = [setting for setting, *_ in tiny.begun()]
+    assert {setting: ran.count(setting) for setting in ran} == {
         f"0.1_{seed}": 2 if f"0.1_{seed}" == lost else 1 for seed in range(4)
     }
     for name in results["run"]:  # no folder is shared: all came back through the scheduler
@@ -181,5 +195,111 @@ def test_the_command_line_sweeps_on_a_cluster_and_ctrl_c_ends_its_runs_there(
     done = subprocess.run(command, capture_output=True, **options)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line[:3] for line in done.stdout.splitlines()[:3]] == ["1/3", "2/3", "3/3"]
-    assert "3 of 3 runs done; tables and runs are in out" in done.stdout
+    assert f"3 of 3 runs done; tables and runs are in {tmp_path / 'out'}" in done.stdout
     assert len(list((tmp_path / "out" / "runs").iterdir())) == 3
+
+
+# --- clusters that break ---
+
+
+def test_a_scheduler_without_workers_is_told_of_and_given_up(
+    frail: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "chapter").mkdir()
+    tiny = Tiny(tmp_path / "chapter")
+    monkeypatch.setattr(sweep, "QUIET", 0.5)
+    with pytest.raises(CommandError, match=rf"^{frail.address} had no worker for \d s, so the sweep gave up[^\n]*$"):
+        sweep.sweep([tiny.path], GRID, tmp_path / "out", 1, scheduler=frail.address, patience=4)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 2
+    assert {line.partition(" for ")[0] for line in lines} == {f"{frail.address} has had no worker"}
+
+
+@pytest.mark.slow
+def test_workers_that_die_are_waited_for_and_a_scheduler_that_dies_is_one_line(
+    frail: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """All workers are lost, and others come; the scheduler is lost, and another one goes on."""
+    (tmp_path / "chapter").mkdir()
+    tiny, out = Tiny(tmp_path / "chapter"), tmp_path / "out"
+    frail.place = tiny.place
+    monkeypatch.setattr(sweep, "QUIET", 1)
+    tiny.hold()
+    frail.add("first", 1)
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(sweep.sweep, [tiny.path], GRID, out, 2, scheduler=frail.address)
+        try:
+            wait_until(lambda: tiny.begun() or job.done())
+            everything = psutil.Process(frail.workers["first"].pid).children(recursive=True)
+            frail.workers.pop("first").kill()
+            wait_until_gone(everything)
+            wait_until(lambda: " has had no worker for " in capsys.readouterr().out or job.done())
+            tiny.let_go(0.1, 0)
+            frail.add("second", 1)
+            wait_until(lambda: list(out.glob("runs/*/run.json")) or job.done())
+            frail.started[0].kill()
+            with pytest.raises(CommandError, match=r"^the scheduler is gone\. Finished runs are kept[^\n]*$"):
+                job.result()
+        finally:
+            tiny.hold(False)
+    (kept,) = out.glob("runs/*/run.json")
+    before = kept.stat().st_mtime_ns
+    other = Cluster(tmp_path / "other", tiny.place)
+    try:
+        other.add("third", 1)
+        results = sweep.sweep([tiny.path], GRID, out, 2, scheduler=other.address)
+    finally:
+        other.end()
+    assert results["status"].tolist() == ["done"] * 2
+    assert kept.stat().st_mtime_ns == before
+    assert [setting for setting, *_ in tiny.begun()].count("0.1_0") == 2  # once on each of its workers
+    assert not [record for record in caplog.records if record.name.startswith("distributed")]
+
+
+@pytest.mark.slow
+def test_a_worker_with_another_copy_of_the_course_runs_nothing(frail: Cluster, tmp_path: Path) -> None:
+    """Its helpers read another learning rate out of the same word."""
+    (tmp_path / "chapter").mkdir()
+    tiny = Tiny(tmp_path / "chapter")
+    frail.place = tiny.place
+    for part in ("course", "helpers"):
+        shutil.copytree(settings.ROOT / part, tmp_path / "copy" / part)
+    helper = tmp_path / "copy" / "helpers" / "settings.py"
+    helper.write_text(
+        helper.read_text().replace("value = RULES[name].parse(text)", "value = 90 * RULES[name].parse(text)")
+    )
+    frail.add("unlike", 1, PYTHONPATH=str(tmp_path / "copy"))
+    results = sweep.sweep([tiny.path], GRID, tmp_path / "out", scheduler=frail.address)
+    said = "this worker has another version of the course; install the same one everywhere"
+    assert results["error"].tolist() == [said]
+    assert not tiny.begun()
+
+
+@pytest.mark.slow
+def test_a_worker_whose_time_is_up_costs_no_run(frail: Cluster, tmp_path: Path) -> None:
+    """SLURM tells the worker and its runs at the same moment; another worker does the run again."""
+    (tmp_path / "chapter").mkdir()
+    tiny = Tiny(tmp_path / "chapter")
+    frail.place = tiny.place
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    tiny.hold()
+    frail.add("first", 1, TMPDIR=str(scratch))
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(sweep.sweep, [tiny.path], GRID, tmp_path / "out", 1, scheduler=frail.address)
+        try:
+            wait_until(lambda: tiny.begun() or job.done())
+            ((_, pair),) = frail.of("first", tiny)
+            for process in (pair[1], frail.workers["first"]):
+                process.send_signal(signal.SIGTERM)
+            wait_until_gone(pair)
+            frail.workers.pop("first").wait(60)
+            assert list(scratch.iterdir()) == []
+        finally:
+            tiny.hold(False)
+        frail.add("second", 1)
+        assert job.result()["error"].tolist() == [""]

@@ -64,7 +64,8 @@ def export(target: Path) -> Path:
 def reset() -> str:
     """Set progress aside, for the next learner at this computer, and return in a line what was done."""
     path = progress.file()
-    if not path.exists():
+    if not path.is_file():
         return f"There was no progress in {settings.shown(path)}."
-    aside = path.replace(path.with_name(path.name + ".before_reset"))
+    with results.held(path, patience=10):
+        aside = progress.set_aside("before_reset")
     return f"Progress begins anew; what was there is now {settings.shown(aside)}."

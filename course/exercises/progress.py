@@ -1,11 +1,8 @@
 """Which exercises a learner has solved: a small file on their own machine, sent to nobody."""
 
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-
-from filelock import FileLock
 
 from helpers import results, settings
 
@@ -21,17 +18,38 @@ def load() -> dict[str, dict]:
     """Return what is known of each exercise that was tried: `attempts`, and `solved`, a time or None.
 
     A file that can't be read is set aside, and progress begins anew.
+
+    Raises:
+        OSError: the file can't be opened.
     """
     path = file()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))["exercises"]
-        return {number: {key: entry[key] for key in UNTRIED} for number, entry in content.items()}
+        path.open("rb").close()  # what can't be opened may be in order
+        exercises = results.read_json(path)["exercises"]
+        entries = {number: {key: entry[key] for key in UNTRIED} for number, entry in exercises.items()}
+        if all(is_right(entry) for entry in entries.values()):
+            return entries
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):
-        aside = path.replace(path.with_name(path.name + ".unreadable"))
-        print(f"progress: {settings.shown(path)} could not be read; it is now {aside.name}, and a new one is begun")
-        return {}
+        pass
+    aside = set_aside("unreadable")
+    print(f"progress: {settings.shown(path)} could not be read; it is now {aside.name}, and a new one is begun")
+    return {}
+
+
+def is_right(entry: dict) -> bool:
+    """Tell whether what a file says of an exercise can be so."""
+    solved = entry["solved"]
+    return type(entry["attempts"]) is int and entry["attempts"] >= 0 and (solved is None or isinstance(solved, str))
+
+
+def set_aside(reason: str) -> Path:
+    """Give the file a name that no other has: `progress.json.REASON`, or with `-2`, `-3`, …; a link to it stays."""
+    path = file().resolve()
+    suffixes = ("", *(f"-{number}" for number in range(2, 1_000)))
+    names = (path.with_name(f"{path.name}.{reason}{suffix}") for suffix in suffixes)
+    return path.rename(next(name for name in names if not name.exists()))
 
 
 def solved() -> set[str]:
@@ -50,14 +68,13 @@ def note(number: str, passed: bool) -> None:
     """
     path = file()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=10):  # two chapters may be open at once
+        with results.held(path, patience=10):  # two chapters may be open at once
             exercises = load()
             entry = exercises.setdefault(number, UNTRIED.copy())
             if not entry["solved"]:
                 entry["attempts"] += 1
                 entry["solved"] = datetime.now(UTC).isoformat(timespec="seconds") if passed else None
             results.write_json(path, {"exercises": dict(sorted(exercises.items()))})
-    except (OSError, TimeoutError) as error:
-        reason, shown = getattr(error, "strerror", None) or "another program holds it", settings.shown(path)
+    except (OSError, results.Held) as error:
+        reason, shown = getattr(error, "strerror", error), settings.shown(path)
         print(f"progress: {shown} can't be written ({reason}); set MNIST_COURSE_PROGRESS to another file")
