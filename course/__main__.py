@@ -5,6 +5,8 @@ option needs none of them.
 """
 
 import argparse
+import io
+import os
 import re
 import signal
 import sys
@@ -33,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser; the function of the chosen command is in `options.func`."""
     parser = OneLineParser(prog="python -m course", description="What a teacher or a maintainer runs.")
     parser.add_argument("--version", action="version", version=f"mnist-course {version('mnist-course')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(name: str, func: Any, help: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help)
@@ -50,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     command = add("run", run, "execute chapters and collect their results")
     add_chapters(command)
     add_parameters(command)
-    command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/run in the course")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/run in the course")
     command.add_argument(
         "--of-sweep", default="", metavar="CODE", help=argparse.SUPPRESS
     )  # what `sweep` says to its runs
@@ -68,11 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = add("data", data, "fetch and verify a data set ahead of a lesson")
     command.add_argument("--dataset", default="mnist", metavar="NAME", help="mnist (default), fashion, kmnist, qmnist")
-    command.add_argument("--data-dir", type=Path, metavar="DIR", help="default: data in the course")
+    command.add_argument("--data-dir", type=folder.given, metavar="DIR", help="default: data in the course")
     command.add_argument("--mirror", metavar="URL", help="a folder on the web that holds the archives")
 
     command = add("progress", progress, "show which exercises are solved on this computer")
-    command.add_argument("--export", type=Path, metavar="FILE", help="write it as JSON, for a teacher")
+    command.add_argument("--export", type=folder.given, metavar="FILE", help="write it as JSON, for a teacher")
     command.add_argument("--reset", action="store_true", help="forget all, for the next learner at this computer")
 
     command = add("handouts", handouts, "build students' and instructors' copies of the chapters")
@@ -83,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
     command = add("bench", bench, "time the classic loop and the course's side by side; about five minutes")
-    command.add_argument("--out", type=Path, metavar="DIR", help="default: runs/bench in the course")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/bench in the course")
     command.add_argument("--repeats", type=int, default=3, metavar="N", help="timed epochs of each variant; default: 3")
     command.add_argument("--epochs", type=int, default=12, metavar="N", help="most for the classic loop; default: 12")
     command.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
@@ -99,19 +101,68 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 well, 1 a chapter or a check failed, 2 bad input."""
-    options = build_parser().parse_args(arguments)
+    """Run one command; say in one line what went wrong, if anything did.
+
+    Returns:
+        The exit status: 0 well; 1 a chapter or a check failed, or a file can't be read or written; 2 bad input;
+        130 somebody stopped it; 141 whoever read its output has gone (`| head -1`). The last two are a shell's numbers.
+    """
+    let_nothing_printed_fail()
+    words = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:  # this process is ours
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's time is up: stop as after Ctrl-C
+    options = Namespace(command="")
     try:
-        return options.func(options)
+        try:
+            options = build_parser().parse_args(words or ["--help"])
+            return options.func(options)
+        finally:
+            sys.stdout.flush()  # now, since nobody could answer an error when Python ends
     except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     except ValueError as error:
         print(f"python -m course {options.command}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        drop_output()
+        return 141
+    except OSError as error:
+        drop_output()  # it may be what the disk has no room for
+        print(f"python -m course {options.command}: {in_one_line(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
+        if arguments is None:  # this process is about to end, which a second Ctrl-C must not disturb
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("Stopped. What was finished is kept.", file=sys.stderr)
         return 130
+
+
+def let_nothing_printed_fail() -> None:
+    """Print what a terminal's encoding lacks as `\\u2026`; where a stream was closed from the start, print nothing."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # or the next file that is opened would get its number, and what kernels print
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "w", encoding="utf-8"))  # noqa: SIM115  # for as long as Python runs
+        elif isinstance(stream, io.TextIOWrapper):  # a notebook's is something else
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """Let what is still to be printed go nowhere, or Python would try again when it ends, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def in_one_line(error: OSError) -> str:
+    """Return what the system complains about, and of which file."""
+    if isinstance(error.filename, str | Path):
+        return f"'{settings.shown(Path(error.filename).absolute())}': {error.strerror}"
+    return " ".join(str(error).split())
 
 
 def run(options: Namespace) -> int:
@@ -135,7 +186,6 @@ def sweep(options: Namespace) -> int:
     from course.chapters import select_chapters
     from course.sweep import parse_grid, sweep
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SLURM's way to say that time is up
     grid, out = parse_grid(options.grid), options.out
     chapters = select_chapters(options.chapters)
     where = (options.workers, options.scheduler, options.patience)
@@ -155,11 +205,11 @@ def data(options: Namespace) -> int:
 
     if options.dataset not in FAMILY:
         raise ValueError(f"dataset: unknown data set {options.dataset!r}; choose one of {', '.join(FAMILY)}")
-    folder = (options.data_dir or settings.from_root("data")).absolute()
-    dataset = load_dataset(options.dataset, folder, options.mirror)
+    data_dir = options.data_dir or settings.from_root("data")
+    dataset = load_dataset(options.dataset, data_dir, options.mirror)
     print(
         f"{dataset.title}: {len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images, "
-        f"checksums verified, in {settings.shown(folder)}"
+        f"checksums verified, in {settings.shown(data_dir)}"
     )
     return 0
 
@@ -170,15 +220,12 @@ def progress(options: Namespace) -> int:
 
     if options.reset and options.export:
         raise ValueError("progress: --export and --reset are given together; export first, then reset")
-    try:
-        if options.reset:
-            print(overview.reset())
-            return 0
-        print(overview.table())
-        if options.export:
-            print(f"written to {overview.export(options.export)}")
-    except OSError as error:
-        raise ValueError(f"progress: '{error.filename}' can't be used ({error.strerror})") from None
+    if options.reset:
+        print(overview.reset())
+        return 0
+    print(overview.table())
+    if options.export:
+        print(f"written to {settings.shown(overview.export(options.export))}")
     return 0
 
 
@@ -187,7 +234,6 @@ def handouts(options: Namespace) -> int:
     from course.chapters import select_chapters
     from course.handouts.build import build
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is begun is cleared away, as after Ctrl-C
     out = options.out or settings.ROOT / "handouts"
     chapters = select_chapters(options.chapters)
     files = build(chapters, out, options.paper if options.pdf else None, options.source)
@@ -201,7 +247,7 @@ def bench(options: Namespace) -> int:
     from course.bench import bench
     from course.bench_shared import bench as bench_shared
 
-    out = (options.out or settings.ROOT / "runs" / "bench").expanduser().absolute()
+    out = options.out or settings.ROOT / "runs" / "bench"
     if options.shared:
         bench_shared(out, options.dataset, options.repeats)
     else:

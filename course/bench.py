@@ -3,7 +3,6 @@
 import platform
 import re
 import statistics
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -13,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from course import bench_report
+from course import bench_report, folder
 from helpers import data, recipes, results, speed, training
 
 SPLIT_SEED = 0
@@ -37,14 +36,23 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
         epochs: after so many the classic loop is given up, should it not reach the target; at least 1.
 
     Raises:
-        ValueError: bad input; nothing was measured.
+        ValueError: bad input, or `out` holds what no bench made; nothing was measured.
     """
     for name, value in (("repeats", repeats), ("epochs", epochs)):
         if value < 1:
             raise ValueError(f"{name}: got {value}; give a whole number of at least 1")
     device = training.choose_device(device_name)
+    folder.check_own(out, "bench")
     dataset = data.load_dataset(dataset_name)
-    out = _make_ready(out)
+    with folder.own(out, "bench"):
+        result = measure(dataset, device, repeats, epochs)
+        results.write_json(out / "bench.json", result)
+        results.write_text(out / "bench.md", bench_report.markdown(result))
+    return result
+
+
+def measure(dataset: data.Dataset, device: torch.device, repeats: int, epochs: int) -> dict:
+    """Return what `bench.json` holds; arguments as of `bench`."""
     if dataset.note:
         print(f"MNIST can't be had, so this measures {dataset.title}.\n({dataset.note})\n")
     prepared = data.prepare(dataset, None, SPLIT_SEED, device)
@@ -61,7 +69,7 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
     for name, row in epoch.items():
         held = dataset.train_images if speed.LADDER[name].loading == "one by one" else prepared.train.tensors[0]
         row |= {"times_lower_bound": row["seconds_median"] / lower_bound["seconds"], "images_mb": held.nbytes / 1e6}
-    result = {
+    return {
         "dataset": dataset.name,
         "images": images,
         "repeats": repeats,
@@ -76,20 +84,6 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
         "processor_threads": torch.get_num_threads(),
         "versions": results.versions(),
     }
-    results.write_json(out / "bench.json", result)
-    results.write_text(out / "bench.md", bench_report.markdown(result))
-    return result
-
-
-def _make_ready(out: Path) -> Path:
-    """Make the folder; raise a ValueError if nothing can be written there."""
-    out = out.expanduser().absolute()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()  # a folder that was there before may be write-protected
-    except OSError as error:
-        raise ValueError(f"out: '{out}' can't be written ({error.strerror}); give another folder") from None
-    return out
 
 
 def can_compile(device: torch.device) -> bool:

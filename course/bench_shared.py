@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from course import bench_report
+from course import bench_report, folder
 from helpers import results, settings
 
 AT_ONCE = (1, 2, 4, 8)
@@ -35,29 +35,32 @@ def bench(out: Path, dataset: str, repeats: int) -> dict:
         dataset: as `data.load_dataset` takes it; MNIST's archives should be there already.
         repeats: of each measurement; the two settings take turns, and the medians count.
     """
-    settings_tried: dict[str, Mapping[str, str]] = {"pytorch": PYTORCHS_OWN, "course": {}}
-    rows = []
-    for at_once in AT_ONCE:
-        rows.append({"at_once": at_once, "cores": os.cpu_count()} | _turns(at_once, dataset, settings_tried, repeats))
-        print(_line(rows[-1]), flush=True)
-    with quota_of_one_core() as join:
-        if join is not None:
-            rows.append({"at_once": 1, "cores": 1} | _turns(1, dataset, settings_tried, repeats, join))
-            print(_line(rows[-1]), flush=True)
-    result = {"dataset": dataset, "images": IMAGES, "repeats": repeats, "limit": LIMIT, "rows": rows}
-    result |= {"cores": os.cpu_count(), "versions": results.versions()}
-    results.write_json(out / "shared.json", result)
-    results.write_text(out / "shared.md", markdown(result))
+    with folder.own(out, "bench"):
+        rows = list(_rows(dataset, repeats))
+        result = {"dataset": dataset, "images": IMAGES, "repeats": repeats, "limit": LIMIT, "rows": rows}
+        result |= {"cores": os.cpu_count(), "versions": results.versions()}
+        results.write_json(out / "shared.json", result)
+        results.write_text(out / "shared.md", markdown(result))
     return result
 
 
-def _turns(at_once: int, dataset: str, tried: Mapping[str, Mapping[str, str]], repeats: int, join: Join = None) -> dict:
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in tried}
+def _rows(dataset: str, repeats: int) -> Iterator[dict]:
+    for at_once in AT_ONCE:
+        yield _row(at_once, os.cpu_count(), dataset, repeats)
+    with quota_of_one_core() as join:
+        if join is not None:
+            yield _row(1, 1, dataset, repeats, join)
+
+
+def _row(at_once: int, cores: int | None, dataset: str, repeats: int, join: Join = None) -> dict:
+    measured: dict[str, list[tuple[float, float]]] = {"pytorch": [], "course": []}
     for _ in range(repeats):
-        for name, env in tried.items():
+        for name, env in (("pytorch", PYTORCHS_OWN), ("course", {})):
             measured[name].append(last_of(at_once, dataset, env, join))
-    found: dict = {name: [seconds for seconds, _ in each] for name, each in measured.items()}
-    return found | {"memory_mb": statistics.median(memory for _, memory in measured["course"])}
+    row: dict = {name: [seconds for seconds, _ in each] for name, each in measured.items()}
+    print(f"{at_once} at once on {cores} core(s): {row['pytorch']} s, {row['course']} s", flush=True)
+    memory = statistics.median(memory for _, memory in measured["course"])
+    return {"at_once": at_once, "cores": cores, "memory_mb": memory} | row
 
 
 def last_of(at_once: int, dataset: str, env: Mapping[str, str], join: Join = None) -> tuple[float, float]:
@@ -121,10 +124,6 @@ def quota_of_one_core() -> Iterator[Join]:
 
 def _join() -> None:
     (QUOTA / "cgroup.procs").write_text(str(os.getpid()))
-
-
-def _line(row: dict) -> str:
-    return f"{row['at_once']} at once on {row['cores']} cores: {row['pytorch']} s, {row['course']} s"
 
 
 def markdown(result: dict) -> str:

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from tabulate import tabulate
 from helpers import settings
 
 NOTEBOOKS = settings.ROOT / "notebooks"
+MEASURES = {"04_evaluation": "03_training"}  # a chapter that measures the weights which another one leaves
 FOLDERS = ("run_dir",)  # parameters that a run sets itself
 DECIDE_NUMBERS = ("model", "data", "training", "recipes")  # of the helpers
 
@@ -41,8 +43,9 @@ def _find_chapter(name: str) -> Path:
     for chapter in chapters:
         if name == chapter.stem or name.zfill(2) == chapter.stem[:2]:
             return chapter
-    if name.endswith(".ipynb") and Path(name).is_file():
-        return Path(name).absolute()
+    path = Path(os.path.expanduser(name))
+    if name.endswith(".ipynb") and path.is_file():
+        return path.absolute()
     raise ValueError(f"chapter: unknown chapter {name!r}; choose one of {', '.join(c.stem for c in chapters)}")
 
 

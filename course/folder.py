@@ -3,23 +3,23 @@
 import argparse
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from helpers import results, settings
+from helpers import settings
 
 MARKER = ".made-by-mnist-course.json"  # in each folder that a command made: {"made_by": "run"}
 NOBODYS = (".DS_Store", "Thumbs.db", "desktop.ini")  # file managers leave these by themselves
 
 
 def given(text: str) -> Path:
-    """Return the folder that an option such as `--out` names, absolute: the `type` of that option.
+    """Return the folder or file that an option such as `--out` names, absolute: the `type` of that option.
 
     Raises:
         argparse.ArgumentTypeError: no name (an empty variable in a script, say), or a home folder that isn't there.
     """
     if not text.strip():
-        raise argparse.ArgumentTypeError("got no name; give a folder's name")
+        raise argparse.ArgumentTypeError("got an empty name; give another")
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError:
@@ -30,13 +30,16 @@ def check_own(out: Path, command: str) -> None:
     """Make sure that `command` may write into the folder `out`, and change nothing.
 
     Raises:
-        ValueError: `out` is no folder, or holds files and was not made by `command`.
+        ValueError: `out` is no folder, or can't be read, or holds files and was not made by `command`.
     """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"out: '{settings.shown(out)}' is a file; give a folder's name")
-    if not out.is_dir() or made_by(out) == command:
-        return
-    foreign = sorted(path.name for path in out.iterdir() if path.name not in NOBODYS)
+    try:
+        if out.exists() and not out.is_dir():
+            raise ValueError(f"out: '{settings.shown(out)}' is a file; give a folder's name")
+        if not out.is_dir() or made_by(out) == command:
+            return
+        foreign = sorted(path.name for path in out.iterdir() if path.name not in NOBODYS)
+    except OSError as error:
+        raise _unusable(out, error) from None
     if foreign:
         raise ValueError(
             f"out: '{settings.shown(out)}' was not made by `{command}` and holds files ({foreign[0]}, …); "
@@ -55,19 +58,24 @@ def own(out: Path, command: str) -> Iterator[None]:
     Raises:
         ValueError: see `check_own`; or another process is at work in it; or it can't be written.
     """
+    from helpers import results  # pandas, which `given` need not wait for
+
     check_own(out, command)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if made_by(out) != command:
-            results.write_json(out / MARKER, {"made_by": command})
-        with results.held(out / command):
-            yield
-    except results.Held as error:
-        raise ValueError(f"out: {error}; wait for it, or give another folder") from None
-    except OSError as error:
-        if error.filename is not None and not Path(error.filename).is_relative_to(out):
-            raise
-        raise ValueError(f"out: '{out}' can't be written ({error.strerror}); give another folder") from None
+    with ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            if made_by(out) != command:
+                results.write_json(out / MARKER, {"made_by": command})
+            stack.enter_context(results.held(out / command))
+        except results.Held as error:
+            raise ValueError(f"out: {error}; wait for it, or give another folder") from None
+        except OSError as error:
+            raise _unusable(out, error) from None
+        yield
+
+
+def _unusable(out: Path, error: OSError) -> ValueError:
+    return ValueError(f"out: '{settings.shown(out)}' can't be written ({error.strerror}); give another folder")
 
 
 def made_by(out: Path) -> str | None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill
 import zmq
 from jupyter_client.manager import AsyncKernelManager
@@ -24,8 +25,8 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets import Dict
 from traitlets.config import Config
 
-from course import CommandError
-from course.chapters import all_chapters, check_assignments, code_of, parameter_names, select_chapters
+from course import CommandError, executed, folder
+from course.chapters import MEASURES, check_assignments, code_of, parameter_names, select_chapters
 from helpers import settings
 from helpers.results import load_record, versions, write_json
 
@@ -47,7 +48,8 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
     Args:
         names: chapters, as `select_chapters` takes them.
         assignments: parameter names and values, as words.
-        out: folder for the executed notebooks, the records and `results.json`.
+        out: folder for the executed notebooks, the records and `results.json`, absolute. What chapters left there that
+            are not run again stays, and `results.json` describes this run alone.
         of_sweep: what `code_of` must give, if a sweep started this process: one that has made sure of images and
             device, wants no bars, and closes stdin to stop the run. `out` is an empty folder of its own then, which
             goes with a run that is stopped.
@@ -56,7 +58,7 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
         What `results.json` holds.
 
     Raises:
-        ValueError: bad input; nothing was written.
+        ValueError: bad input, or `out` holds what no run made; nothing was written.
         ChapterError: a chapter failed; the notebooks so far are kept.
     """
     if of_sweep:
@@ -71,16 +73,24 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
     chapters = select_chapters(names)
     values = check_assignments(chapters, assignments)
     if not of_sweep:
+        folder.check_own(out, "run")
         values |= check_data(chapters, values)
-    out = out.expanduser().absolute()
-    make_writable(out)
-    replaced = [chapter.stem for chapter in (*all_chapters(), *chapters) if chapter.stem >= chapters[0].stem]
-    for stem in ("results", *replaced):
-        (out / f"{stem}.json").unlink(missing_ok=True)  # or it would lie beside notebooks that it doesn't describe
+    folders = {name: settings.with_tilde(values[name]) for name in ("data_dir",) if name in values}
+    values |= folders | {"run_dir": settings.with_tilde(out)}  # they stay in notebooks and records
+    if of_sweep:
+        out.mkdir(parents=True, exist_ok=True)  # in a temporary folder, from where the sweep takes the files
+        return execute_all(chapters, values, out, progress=False)
+    with folder.own(out, "run"):
+        return execute_all(chapters, values, out)
+
+
+def execute_all(chapters: Sequence[Path], values: dict[str, Any], out: Path, progress: bool = True) -> dict:
+    """Execute chapters into the folder `out`; write `results.json`, and return what it holds."""
+    (out / "results.json").unlink(missing_ok=True)  # or it would be beside notebooks that it doesn't describe
     seconds = {}
     for chapter in chapters:
         start = time.perf_counter()
-        execute(chapter, values | {"run_dir": str(out)}, out, progress=not of_sweep)
+        execute(chapter, values, out, progress)
         seconds[chapter.stem] = round(time.perf_counter() - start, 1)
     results = collect_results(out, chapters) | {"seconds": seconds, "versions": versions()}
     write_json(out / "results.json", results)
@@ -123,19 +133,15 @@ def check_data(chapters: Sequence[Path], values: dict[str, Any]) -> dict[str, An
     return {"dataset": dataset.name}
 
 
-def make_writable(out: Path) -> None:
-    """Make a folder, or raise a ValueError that says why nothing can be written there."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()  # a folder that was there before may be write-protected
-    except OSError as error:
-        raise ValueError(f"out: '{out}' can't be written ({error.strerror}); give another folder") from None
-
-
 class KernelManager(AsyncKernelManager):
     """Starts kernels with the environment `env` instead of this process's."""
 
     env = Dict().tag(config=True)
+    latest: "KernelManager | None" = None
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        KernelManager.latest = self
 
     async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
         await super().start_kernel(env=self.env, **options)
@@ -144,21 +150,23 @@ class KernelManager(AsyncKernelManager):
 def execute(chapter: Path, values: dict[str, Any], out: Path, progress: bool = True) -> None:
     """Execute one chapter into `out`, handing on the values that it has a parameter for.
 
-    A kernel that fails to *start* is started again. What fails later is not: the chapter would begin anew.
+    The notebook is written at the end, whole, also where a cell failed or somebody stopped the run. A kernel that fails
+    to *start* is started again. What fails later is not: the chapter would begin anew.
 
     Raises:
         ChapterError: a cell failed, or the kernel died or never started.
+        OSError: the notebook can't be written.
     """
-    executed, known = out / chapter.name, parameter_names(chapter)
+    path, known = out / chapter.name, parameter_names(chapter)
     env = {name: value for name, value in os.environ.items() if name not in AUDIENCE}  # nobody watches the chapter
     env["MNIST_COURSE_PROGRESS"] = str(out / "progress.json")  # a run shows nobody's solved exercises
-    started: list[bool] = []
+    begun: list[nbformat.NotebookNode] = []  # the notebook that papermill fills, as soon as its kernel is ready
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
-            with kernel_address() as address:
+            with kernel_address() as address, no_kernel_left():
                 papermill.execute_notebook(
-                    chapter,
-                    executed,
+                    nbformat.read(chapter, as_version=4),  # in a path, papermill would fill in what is between braces
+                    None,
                     parameters={name: value for name, value in values.items() if name in known},
                     kernel_name="python3",
                     kernel_manager_class=KernelManager,
@@ -169,21 +177,24 @@ def execute(chapter: Path, values: dict[str, Any], out: Path, progress: bool = T
                     start_timeout=START_TIMEOUT,
                     # All is saved by then, and Python takes three seconds to take down PyTorch and the rest in order.
                     shutdown_kernel="immediate",
-                    on_notebook_start=lambda **_: started.append(True),
+                    on_notebook_start=lambda notebook: begun.append(notebook),
                 )
             return
         except PapermillExecutionError as error:
             said = error.evalue.partition("\n")[0] or "no message"
-            reason = f"cell {error.exec_count} failed with {error.ename}: {said}; see {settings.shown(executed)}"
+            reason = f"cell {error.exec_count} failed with {error.ename}: {said}; see {settings.shown(path)}"
             raise ChapterError(f"{chapter.stem}: {reason}") from None
         except DeadKernelError:
-            reason = f"its kernel died (out of memory?); see {settings.shown(executed)}"
+            reason = f"its kernel died (out of memory?); see {settings.shown(path)}"
             raise ChapterError(f"{chapter.stem}: {reason}") from None
         except RuntimeError:  # what jupyter_client raises when a kernel dies, or says nothing, before it is ready
-            if started:
+            if begun:
                 raise
             if attempt == START_ATTEMPTS:
                 raise ChapterError(f"{chapter.stem}: its kernel did not start, {attempt} times") from None
+        finally:
+            if begun:
+                executed.save(begun[0], path)
 
 
 @contextmanager
@@ -199,6 +210,21 @@ def kernel_address() -> Iterator[dict[str, str]]:
                 yield {"transport": "ipc", "ip": f"{folder}/socket"}
             return
     yield {}
+
+
+@contextmanager
+def no_kernel_left() -> Iterator[None]:
+    """End the kernel at the end of the `with` block, also one that Ctrl-C met while it was starting.
+
+    papermill ends those that were ready. The others would soon find out themselves, and say so on the screen.
+    """
+    try:
+        yield
+    finally:
+        process = getattr(getattr(KernelManager.latest, "provisioner", None), "process", None)
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def collect_results(out: Path, chapters: Sequence[Path]) -> dict:
@@ -224,4 +250,8 @@ def summary(results: dict, out: Path) -> str:
         rows["val F1"] = f"{results['history'][-1]['val_f1']:.2%}"
     rows["time"] = f"{sum(results['seconds'].values()):.0f} s for {len(results['seconds'])} chapter(s)"
     rows |= {"notebooks": settings.shown(out.absolute()), "numbers": settings.shown(out.absolute() / "results.json")}
+    ran = results["seconds"]
+    for stem, measured in MEASURES.items():
+        if measured in ran and stem not in ran and (out / f"{stem}.json").is_file():
+            rows["out of date"] = f"{stem}.json describes the weights of an earlier run; run {stem[:2]} again"
     return "\n".join(f"{name:14}{value}" for name, value in rows.items())

@@ -1,5 +1,6 @@
 """Settings: where files are, whatever folder a chapter was started from, and what a parameter may be."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,16 @@ def from_root(path: str | Path) -> Path:
 
 
 def shown(path: str | Path) -> str:
-    """Return `path` as a reader should see it: relative to the course's root where it lies inside."""
+    """Return `path` as a reader should see it: from the course's root where it lies inside, else `with_tilde`."""
     path = from_root(path)
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else with_tilde(path)
+
+
+def with_tilde(path: str | Path) -> str:
+    """Return `path` with `~` for the home folder, whose name is often a person's: for what is kept and handed on."""
+    path, home = Path(path), Path(os.path.expanduser("~"))
+    inside = path.is_relative_to(home) and home != home.parent  # in a container it may be the root of all files
+    return str("~" / path.relative_to(home)) if inside else str(path)
 
 
 TITLES = {  # of the data sets, in prose; all but the last are the names of torchvision's classes as well
@@ -89,7 +97,12 @@ def _bool(text: str) -> bool:
     return text.lower() == "true"
 
 
-_FOLDER = Rule("a folder's name", str, lambda value: isinstance(value, str) and value.strip() != "")
+def _is_folder_name(value: object) -> bool:
+    # What starts with ~ after this names a home folder that isn't there.
+    return isinstance(value, str) and value.strip() != "" and not os.path.expanduser(value).startswith("~")
+
+
+_FOLDER = Rule("a folder's name; ~ is your home folder", str, _is_folder_name)
 _TRUE_OR_FALSE = Rule("True or False", _bool, lambda value: isinstance(value, bool))
 
 # The upper bounds are far above anything useful, and low enough that nothing overflows. NumPy takes seeds of 32 bits.

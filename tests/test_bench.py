@@ -192,7 +192,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_leaves_numbers_and_table(quick: None, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "new" / "bench"
     assert main(["bench", "--dataset", "digits", "--repeats", "1", "--device", "cpu", "--out", str(out)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["bench.json", "bench.md"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["bench.json", "bench.md"]
     found = json.loads((out / "bench.json").read_text())
     assert found.keys() == OF_A_RUN | OF_THE_MACHINE
     assert (found["dataset"], found["images"], found["repeats"], found["device"]) == ("digits", 1250, 1, "cpu")
@@ -272,8 +272,8 @@ def test_a_device_this_machine_lacks_is_one_line(refused: Callable[..., str], tm
 
 def test_an_out_that_is_a_file_is_one_line(refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert f"out: '{out}' can't be written" in refused("--dataset", "digits", "--out", out)
+    for out, said in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "below", "can't be written")):
+        assert f"out: '{out}' {said}" in refused("--dataset", "digits", "--out", out)
     assert (tmp_path / "file").read_text() == "mine"
 
 

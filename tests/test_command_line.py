@@ -12,7 +12,7 @@ import nbformat
 import pytest
 import torch
 
-from course import chapters, executors, sweep
+from course import chapters, executors, folder, sweep
 from course.__main__ import main
 from course.maintain import refresh
 from helpers import settings
@@ -70,12 +70,12 @@ BAD_RUNS = {
     **{
         f"{name} {word}": (["-p", name, word], [f"{name}: got "])
         for name, words in {
-            "epochs": ("0", "-2", "1.5", "ten", "nan", "True", ""),
+            "epochs": ("0", "-2", "1000000000", "1.5", "ten", "nan", "True", ""),
             "batch_size": ("0", "-64", "many"),
-            "learning_rate": ("0", "-0.1", "-1e-3", "nan", "inf", "-inf", "fast"),
+            "learning_rate": ("0", "-0.1", "-1e-3", "1e300", "nan", "inf", "-inf", "fast"),
             "val_size": ("0", "-1", "some"),
-            "seed": ("-1", "x"),
-            "data_dir": ("", "  "),
+            "seed": ("-1", "x", str(2**64)),
+            "data_dir": ("", "  ", "~nosuchuser/data"),
         }.items()
         for word in words
     },
@@ -119,18 +119,18 @@ def test_mnist_without_network_and_files_is_refused_with_the_remedy(
 
 def test_an_out_that_is_a_file_is_refused(call: Callable[..., Answer], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert_refused(call("run", "01", "-p", "dataset", "digits", "--out", out), f"out: '{out}' can't be written")
+    for out, said in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "below", "can't be written")):
+        assert_refused(call("run", "01", "-p", "dataset", "digits", "--out", out), f"out: '{out}' {said}")
     assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_an_out_that_is_write_protected_is_refused(call: Callable[..., Answer], tmp_path: Path, monkeypatch) -> None:
     """Root may write anywhere, so the operating system's refusal is played here."""
 
-    def refuse(dir: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(dir))
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
 
-    monkeypatch.setattr("course.run.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("helpers.results.NamedTemporaryFile", refuse)
     answer = call("run", "01", "-p", "dataset", "digits", "--out", tmp_path)
     assert_refused(answer, f"out: '{tmp_path}' can't be written (Permission denied)")
 
@@ -138,7 +138,6 @@ def test_an_out_that_is_write_protected_is_refused(call: Callable[..., Answer], 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], ["COMMAND"]),
         (["rnu"], ["'rnu'", "run"]),
         (["data", "--dataset", "mnits"], ["dataset: unknown data set 'mnits'", "mnist, fashion, kmnist, qmnist"]),
         (["data", "--dataset", "digits"], ["dataset: unknown data set 'digits'"]),  # nothing to fetch
@@ -362,8 +361,8 @@ def failing_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_failing_chapter_stops_the_run_and_is_named(failing_course: Path, call: Callable[..., Answer]) -> None:
-    failing_course.mkdir()
-    (failing_course / "results.json").write_text('"of an earlier run"')
+    with folder.own(failing_course, "run"):
+        (failing_course / "results.json").write_text('"of an earlier run"')
     answer = call("run", "-p", "dataset", "digits", "--out", failing_course)
     assert answer.status == 1
     last = answer.err[-1]  # the progress bars come before it
@@ -372,7 +371,7 @@ def test_a_failing_chapter_stops_the_run_and_is_named(failing_course: Path, call
     assert str(failing_course / "02_broken.ipynb") in last
     assert not any("Traceback" in line or "WARNING" in line for line in answer.err)
 
-    kept = sorted(path.name for path in failing_course.iterdir())
+    kept = sorted(path.name for path in failing_course.glob("[!.]*"))
     assert kept == ["01_fine.ipynb", "01_fine.json", "02_broken.ipynb"]
     partial = nbformat.read(failing_course / "02_broken.ipynb", as_version=4)
     outputs = [output for cell in partial.cells if cell.cell_type == "code" for output in cell.outputs]
@@ -391,7 +390,7 @@ def test_a_run_has_a_folder_of_its_own_beside_that_of_the_notebooks(
     record.write_text("a learner's")
     answer = call("run", "1", "-p", "dataset", "digits")
     assert answer.status == 0
-    kept = sorted(path.name for path in (tmp_path / "runs" / "run").iterdir())
+    kept = sorted(path.name for path in (tmp_path / "runs" / "run").glob("[!.]*"))
     assert kept == ["01_fine.ipynb", "01_fine.json", "results.json"]
     assert [path.name for path in record.parent.iterdir()] == ["01_fine.json"]
     assert record.read_text() == "a learner's"

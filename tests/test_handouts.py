@@ -896,7 +896,7 @@ def test_a_build_that_is_told_to_end_leaves_the_earlier_handouts_and_no_browser(
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     assert "Traceback" not in process.communicate()[1]
-    assert process.returncode == 143
+    assert process.returncode == 130
     assert ends(int((tmp_path / "pid").read_text()))
     assert everything_below(tmp_path / "out") == before
 

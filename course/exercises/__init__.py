@@ -1,21 +1,24 @@
 """Exercises that check themselves: `exercises.check("1.2", ink_share)` says what is right, or what to do next."""
 
-import random
 import textwrap
+import traceback
+from pathlib import Path
 
-import numpy as np
 import torch
 
-from course.exercises import progress
+from course.exercises import cells, errors, guard, notebook, progress
 from course.exercises.guesses import compare_guess
 from course.exercises.overview import CHECKS, card
-from course.exercises.toolkit import WrongAnswer, is_stub
+from course.exercises.values import WrongAnswer, describe
 
 __all__ = ["CHECKS", "card", "check", "compare_guess"]
 
 
 def check(number: str, answer: object, **context: object) -> None:
     """Say whether an answer is right, and note it in `progress.json`.
+
+    Whatever an answer does, the notebook goes on: its settings and random numbers are as before, and a call that fails,
+    or takes too long, or is stopped by hand, is answered in a sentence.
 
     Args:
         number: of the exercise, `"1.2"`.
@@ -27,32 +30,33 @@ def check(number: str, answer: object, **context: object) -> None:
     """
     if number not in CHECKS:
         raise ValueError(f"exercise: unknown exercise {number!r}; choose one of {', '.join(CHECKS)}")
-    if is_stub(answer):
-        return say(f"Exercise {number}: not attempted yet.")
-    states = random.getstate(), np.random.get_state()
+    with guard.kept_settings(), guard.kept_random_numbers(), notebook.kept(answer):  # the chapter must not notice
+        torch.default_generator.seed()  # its inputs are new each time
+        passed, words = judge(number, answer, context)
+        earlier = cells.earlier_answer(number)
+    say(f"{earlier}\nExercise {number}: {words}".lstrip())
+    if passed is not None:
+        progress.note(number, passed)
+
+
+def judge(number: str, answer: object, context: dict[str, object]) -> tuple[bool | None, str]:
+    """Return whether an answer is right, or None where nothing can be said, and what to say."""
     try:
-        with torch.random.fork_rng(accelerators_in_use()):  # the chapter's random numbers must not notice the check
-            torch.default_generator.seed()  # its inputs are new each time
-            praise = CHECKS[number](answer, **context)
+        if notebook.is_stub(answer):
+            return None, "not attempted yet."
+        return True, f"right. {CHECKS[number](answer, **context)}"
     except WrongAnswer as reason:
-        say(f"Exercise {number}: not yet. {reason}")
-        progress.note(number, passed=False)
-    else:
-        say(f"Exercise {number}: right. {praise}")
-        progress.note(number, passed=True)
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-
-
-def accelerators_in_use() -> list[int]:
-    """Return the index of the current accelerator, or nothing where this notebook has not begun to use one."""
-    kind = torch.accelerator.current_accelerator()
-    if kind is None or (kind.type == "cuda" and not torch.cuda.is_initialized()):
-        return []
-    return [torch.accelerator.current_device_index()]
+        return False, f"not yet. {reason} {notebook.outside(answer)}".strip()
+    except KeyboardInterrupt as stop:
+        return None, f"stopped{errors.line_of(stop.__traceback__)}. Does a loop never end?"
+    except Exception as error:  # the check's own
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+        kindly = "If you think it is right, the check is at fault; please report"
+        return None, f"I can't make sense of {describe(answer)}. {kindly} its {place}."
 
 
 def say(text: str) -> None:
-    """Print a text in lines of at most 100 characters: JupyterLab would break a longer one within a word."""
-    print(textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False))
+    """Print lines of at most 100 characters: JupyterLab would break a longer one within a word."""
+    for line in text.splitlines():
+        print(textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False))

@@ -1,6 +1,8 @@
 """What a learner has solved: a card at a chapter's end, a table for the terminal, a file for a teacher."""
 
+import ast
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +18,9 @@ CHECKS = {number: check for checks in CHAPTERS for number, check in checks.items
 
 
 def subject(number: str) -> str:
-    """Return in a few words what an exercise asks for."""
-    return str(inspect.getdoc(CHECKS[number])).splitlines()[0].rstrip(".")
+    """Return in a few words what an exercise asks for: its check's first line, also where Python drops docstrings."""
+    (definition,) = ast.parse(inspect.getsource(CHECKS[number])).body
+    return str(ast.get_docstring(definition)).splitlines()[0].rstrip(".")  # type: ignore[arg-type]  # a function
 
 
 def card(chapter: int) -> None:
@@ -49,15 +52,22 @@ def export(target: Path) -> Path:
     """Write progress as JSON for a teacher: of each exercise its subject, the attempts, and when it was solved.
 
     Raises:
-        ValueError: the file can't be written.
+        ValueError: there is such a file already; it is somebody's.
+        OSError: the file can't be written; none is left behind.
     """
     target, entries = target.expanduser().absolute(), progress.load()
     exercises = {number: {"subject": subject(number)} | entries.get(number, progress.UNTRIED) for number in CHECKS}
     solved = sum(entry["solved"] is not None for entry in exercises.values())
+    text = json.dumps({"solved": solved, "of": len(CHECKS), "exercises": exercises}, indent=1) + "\n"
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        results.write_json(target, {"solved": solved, "of": len(CHECKS), "exercises": exercises})
-    except OSError as error:
-        raise ValueError(f"export: '{target}' can't be written ({error.strerror}); give another file") from None
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ValueError(f"export: '{settings.shown(target)}' is there already; give a new name") from None
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
     return target
 
 

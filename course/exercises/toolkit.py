@@ -4,116 +4,31 @@ A check of a function has the right function and a table of common mistakes: wro
 mistake is recognised by what its wrong function returns on the same inputs. A check of a value has wrong values.
 """
 
-import copy
-import dis
 import inspect
 import math
-import re
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-# What PyTorch and Python say when something goes wrong that goes wrong for nearly everybody once, and what helps.
-HINTS_FOR_ERRORS = {
-    "floating point": "That needs floating-point numbers: call .float() first.",
-    "result type Float can't be cast": "The tensor holds whole numbers and the result does not: call .float() first.",
-    "leaf Variable that requires grad": "Changing a parameter by hand needs `with torch.no_grad():` around it.",
-    "does not require grad": "The loss doesn't know the parameters, so there is no slope. Is `no_grad` on?",
-    "backward through the graph a second time": "The slopes of this loss were computed already: compute a new loss.",
-    "modified by an inplace operation": "Numbers changed between loss and slopes. Does step() come before backward()?",
-    "mat1 and mat2 shapes": "A linear layer got a list of the wrong length. Look at the shape that goes in.",
-    "Boolean value of Tensor": "`if`, `and`, `or` need one True or False. Masks take & and |, with each in brackets.",
-    "bitwise_": "& and | combine masks: put each comparison in brackets, (a == 1) & (b == 1).",
-    "context manager": "Are the brackets missing after a name? `with torch.no_grad():`",
-    "'method' object is not iterable": "Are the brackets missing after a name? `model.parameters()`",
-    "multi-target not supported": "Are they in the wrong order? Log-probabilities come first, labels second.",
-    "for ^": "A power is written **, not ^.",
-    "is not a Module subclass": "nn.Sequential takes modules, made with brackets: nn.ReLU(), not F.relu or nn.Flatten.",
-    "only one element tensors": "`math` works on single numbers; a tensor has its own .exp(), .log() and .sqrt().",
-    "math domain error": "A logarithm or a root of a number below 0. Is it a logarithm already?",
-    "is out of bounds": "An index is too large: was a row taken for a column? Rows come first.",
-    "'NoneType'": "Something is None: a function without `return`, one that works in place, or a slope never computed?",
-    "argument 'keepdim'": "Several axes go together, in one tuple: dim=(…, …).",
-    "randperm() received an invalid": "`generator` wants a torch.Generator with the seed in it, not the seed itself.",
-    "'ellipsis'": "There is still a ... in your answer: put your code in its place.",
-    "on the same device": "Model and images are on different devices. The check's are on the CPU: leave them there.",
-    "must match the size of tensor": "Two tensors of different lengths met. Print both shapes.",
-    "'list' object has no attribute": "It is a list of numbers: torch.tensor(…) makes a tensor of it.",
-    "Can't call numpy() on Tensor that requires grad": "Leave the graph first: .detach().",
-    "multiple values": "A tensor of several numbers can't become one number; should there be a mean or a sum?",
-    "a Tensor with": "A tensor of several numbers can't become one number; should there be a mean or a sum?",
-    "'list' and 'list'": "Python doesn't calculate with whole lists: go through both together, with zip.",
-}
+from course.exercises.calls import call_answer
+from course.exercises.values import WrongAnswer, as_tensor, describe, numbers, one_number, same, show
+
+__all__ = [  # what the chapters' checks are made of
+    "CUT_OFF", "ELSEWHERE", "ROUNDED", "Mistakes", "WrongAnswer", "after_success", "as_tensor", "between",
+    "call_answer", "check_edge_case", "check_function", "compare", "describe", "distinct", "draw_distinct",
+    "numbers", "one_number", "refuse", "rounded", "same", "show", "words_for",
+]  # fmt: skip
 
 Mistakes = Sequence[tuple[Callable, str]]  # wrong functions, each with what to say
 ELSEWHERE = "Does your function read a name of the notebook instead of its argument?"
-
-DOING_NOTHING = ("LOAD_CONST", "RETURN_VALUE", "RETURN_CONST")  # the bytecode of a function without code, with None
-
-
-class WrongAnswer(Exception):
-    """An answer is not right yet; the message says what was expected, what came, and what to do next."""
-
-
-def is_stub(answer: object) -> bool:
-    """Tell whether an answer was left as it came: None, `...`, a collection of them, or a function with no code."""
-    if isinstance(answer, dict):
-        answer = list(answer.values())
-    if isinstance(answer, list | tuple):
-        return len(answer) > 0 and all(map(is_stub, answer))
-    if inspect.isfunction(answer):
-        steps = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP")]
-        return all(step.opname in DOING_NOTHING and step.argval is None for step in steps)
-    return answer is None or answer is ...
-
-
-def call_answer(function: Callable, *arguments: Any, may_change: bool = False, returns: bool = True) -> Any:
-    """Call a learner's function and return what it returns.
-
-    Args:
-        function: theirs.
-        arguments: tensors, numbers, modules. It gets copies, unless it may change them.
-        may_change: False: a function that changes a tensor it was given is refused.
-        returns: True: a function that returns nothing is refused.
-
-    Raises:
-        WrongAnswer: it is no function, it failed, it returned nothing, or it changed what it was given.
-    """
-    if not callable(function):
-        raise WrongAnswer(f"I expected a function and got {describe(function)}. Pass its name, without brackets.")
-    copies = arguments if may_change else copy.deepcopy(arguments)
-    try:
-        returned = function(*copies)
-    except WrongAnswer:
-        raise
-    except Exception as error:  # whatever a learner's code does wrong, the notebook goes on
-        raise WrongAnswer(explain(error)) from None
-    if returned is None and returns:
-        raise WrongAnswer("Your function returns nothing. Does every way through it end with `return`?")
-    for given, after in zip(arguments, copies, strict=True):
-        if isinstance(given, Tensor) and not same(given, after, 0):
-            changed = (
-                "Your function changed the tensor that it was given; others may still need it. Compute a new one: "
-            )
-            raise WrongAnswer(changed + "`x = x / 2` rather than `x /= 2` or `x.div_(2)`.")
-    return returned
-
-
-def explain(error: Exception) -> str:
-    """Return in one line how a learner's code failed: where, with what, and a hint where the error is a common one."""
-    # IPython keeps a cell's text in the line cache, under a name that is no file's.
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if re.search("ipykernel|^<", frame.filename)]
-    where = f" in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
-    message = next(iter(str(error).splitlines()), "").removesuffix(", but expected one of:")
-    shown = message.rstrip(".") if len(message) <= 160 else f"{message[:157]}…"
-    hint = next((hint for words, hint in HINTS_FOR_ERRORS.items() if words in message), "")
-    return f"Your code stopped{where} with {type(error).__name__}: {shown}. {hint}".strip()
+UNREADABLE = torch.empty(0, 0, 0, 0, 0)  # in the place of an answer that is no numbers; it is like nothing else
+ROUNDED = "That is rounded. Return the number as it is; round when you print it."
+CUT_OFF = "Everything after the decimal point is gone. Does int(), round() or // cut it off?"
 
 
 def check_function(
@@ -121,31 +36,114 @@ def check_function(
     draw: Callable[[], tuple],
     right: Callable,
     common_mistakes: Mistakes = (),
-    about: str | Callable[..., str] = "the inputs that I tried",
+    about: str | Callable[..., str] = "",
     hint: str = "",
     tolerance: float = 1e-4,
-    rounds: int = 2,
+    rounds: int = 3,
+    edges: Sequence[tuple] = (),
     read: Callable = lambda got: got,
+    **how: Any,
 ) -> None:
-    """Compare a learner's function with the right one on inputs drawn anew.
+    """Compare a learner's function with the right one, on inputs drawn anew and on the edges.
+
+    A mistake is named only if it would return what came for all of them. Where several inputs show that the answer is
+    wrong, the message tells the smallest.
 
     Args:
         answer: theirs.
         draw: returns the arguments of a call, as a tuple; called until each mistake can be told from all others.
         right: the right function.
         common_mistakes: wrong functions of the same arguments, each with what to say.
-        about: the arguments in words, or a function of them that returns the words.
+        about: the arguments in words, or a function of them that returns the words; "" shows them under the names
+            that they have in the right function, small ones in full.
         hint, tolerance: see `compare`.
-        rounds: how many inputs are tried.
+        rounds: how many inputs are drawn.
+        edges: further arguments that are always tried: one item, none, even and odd, exact ties.
         read: makes what the learner's function returned comparable, or refuses it.
+        how: options of `call_answer`, such as `forbidden`.
 
     Raises:
         WrongAnswer: it differs somewhere.
     """
-    for _ in range(rounds):
-        inputs, expected, mistakes = draw_distinct(draw, right, common_mistakes, 2 * tolerance)
-        words = about if isinstance(about, str) else about(*inputs)
-        compare(read(call_answer(answer, *inputs)), expected, words, mistakes, tolerance, hint)
+
+    def call(inputs: tuple) -> Try:
+        got, expected = read(call_answer(answer, *inputs, **how)), _tensor(right(*inputs))
+        return Try(inputs, got, _comparable(got, expected), expected)
+
+    def in_words(inputs: tuple) -> str:
+        if not about or _size(inputs) <= 12:
+            return show(inspect.signature(right).parameters, inputs)
+        return about(*inputs) if callable(about) else about
+
+    def wrong() -> list[Try]:
+        edges_first = [*tries[rounds:], *tries[:rounds]]  # they are easier to trace by hand
+        return [one for one in edges_first if not same(one.found, one.expected, tolerance)]
+
+    tries = [call(draw_distinct(draw, right, common_mistakes, 2 * tolerance)[0]) for _ in range(rounds)]
+    for inputs in edges:
+        try:
+            tries.append(call(inputs))
+        except WrongAnswer as reason:
+            if not wrong():
+                raise WrongAnswer(f"For {in_words(inputs)}: {reason}") from None
+    if not wrong():
+        return
+    fitting = [(mistake, words) for mistake, words in common_mistakes if _fits(mistake, tries, tolerance)]
+    if rounds > 2 and _always_the_same(tries[:rounds]):
+        draws = (draw() for _ in range(100))
+        others = (Try(other, *tries[0][1:]) for other in draws)  # would the mistake return something else for these?
+        telling = next((one for one in others if not any(_fits(wrong, [one], tolerance) for wrong, _ in fitting)), None)
+        if telling and _always_the_same([*tries[:rounds], call(telling.inputs)]):
+            fitting = [(right, f"For other arguments the same came out. {ELSEWHERE}")]
+    smallest = min(wrong(), key=lambda one: _size(one.inputs))
+    hint = fitting[0][1] if fitting else hint
+    compare(smallest.got, smallest.expected, in_words(smallest.inputs), tolerance=tolerance, hint=hint)
+
+
+class Try(NamedTuple):
+    """One call of an answer: the arguments, what came, the same as a tensor, and what was expected."""
+
+    inputs: tuple
+    got: Any
+    found: Tensor
+    expected: Tensor
+
+
+def _fits(mistake: Callable, tries: Sequence[Try], tolerance: float) -> bool:
+    """Tell whether a wrong function would have returned all that came."""
+    try:
+        return all(same(one.found, _comparable(mistake(*one.inputs), one.expected), tolerance) for one in tries)
+    except (ArithmeticError, LookupError, RuntimeError, ValueError):  # on an edge for which the mistake wasn't made
+        return False
+
+
+def _always_the_same(tries: Sequence[Try]) -> bool:
+    """Tell whether the same came from all calls, although it should have been something else."""
+    first = tries[0]
+    return first.found is not UNREADABLE and all(
+        same(one.found, first.found, 0) and not same(one.expected, first.expected, 0) for one in tries[1:]
+    )
+
+
+def _size(inputs: tuple) -> int:
+    """Return how many numbers the arguments hold."""
+    found = map(as_tensor, inputs)
+    return sum(1 if one is None else one.numel() for one in found)
+
+
+def _tensor(value: object) -> Tensor:
+    """Return a value of the check's own as a tensor."""
+    found = as_tensor(value)
+    assert found is not None, f"{describe(value)} is no number"
+    return found
+
+
+def _comparable(got: object, expected: Tensor) -> Tensor:
+    """Return an answer as a tensor; (1,) counts as a single number, and what can't be read is like nothing else."""
+    found = as_tensor(got)
+    if found is None:
+        return UNREADABLE
+    return found.reshape(()) if expected.ndim == 0 and found.numel() == 1 else found
 
 
 def check_edge_case(
@@ -183,8 +181,15 @@ def draw_distinct(
 
 def distinct(right: object, common_mistakes: Sequence[tuple[object, str]], gap: float = 3e-3) -> bool:
     """Tell whether no mistake looks like the right value, nor like another mistake with other words."""
-    values = [(torch.as_tensor(value), words) for value, words in [(right, ""), *common_mistakes]]
-    return not any(same(a, b, gap) for (a, one), (b, other) in combinations(values, 2) if one != other)
+    pairs = [(right, ""), *common_mistakes]
+    values: list = [
+        (value.item() if isinstance(value, Tensor) and not value.ndim else value, words) for value, words in pairs
+    ]
+    single = sorted((value, words) for value, words in values if isinstance(value, int | float) and value == value)
+    if any(one != other and b <= a + gap * (1 + abs(a)) for (a, one), (b, other) in pairwise(single)):
+        return False
+    rest = [(_tensor(value), words) for value, words in values if not isinstance(value, int | float) or value != value]
+    return not any(same(a, b, gap) for (a, one), (b, other) in combinations(rest, 2) if one != other)
 
 
 def refuse(faults: Sequence[tuple[object, str]]) -> None:
@@ -197,23 +202,6 @@ def refuse(faults: Sequence[tuple[object, str]]) -> None:
 def between(low: int, high: int) -> int:
     """Return a random whole number, low ≤ number < high."""
     return int(torch.randint(low, high, (1,)))
-
-
-def numbers(got: object, count: int, asked: str) -> Tensor:
-    """Return an answer of several numbers as one tensor, float64 (count,).
-
-    Raises:
-        WrongAnswer: it is something else; `asked` says what was expected.
-    """
-    found = as_tensor(got)
-    if found is None or found.numel() != count:
-        raise WrongAnswer(f"I expected {asked} and got {describe(got)}.")
-    return found.double().flatten()
-
-
-def one_number(got: object, asked: str) -> float:
-    """Return an answer as one number, as `numbers` returns several."""
-    return numbers(got, 1, asked).item()
 
 
 def compare(
@@ -239,12 +227,12 @@ def compare(
     Raises:
         WrongAnswer: it differs.
     """
-    expected, found = torch.as_tensor(expected), as_tensor(got)
-    if found is None:
-        wanted = describe(expected) if reveal else "a number"
+    expected = _tensor(expected)
+    found = _comparable(got, expected)
+    if found is UNREADABLE:
+        wanted = "" if not reveal else describe(expected) if expected.ndim else f", {describe(expected)},"
+        wanted = wanted if expected.ndim and reveal else f"one number{wanted}"
         raise WrongAnswer(f"For {about}, I expected {wanted} and got {describe(got)}. {hint}".strip())
-    if expected.ndim == 0 and found.numel() == 1:
-        found = found.reshape(())
     if same(found, expected, tolerance):
         return
     if found.isnan().any():
@@ -256,93 +244,15 @@ def compare(
     raise WrongAnswer(f"For {about}, {difference}. {words_for(found, common_mistakes, hint, tolerance)}".strip())
 
 
-def as_tensor(value: object) -> Tensor | None:
-    """Return a learner's value as a tensor of real numbers, or None where it can't be one."""
-    if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
-        value = torch.stack(list(value)) if len({part.shape for part in value}) == 1 else value
-    try:
-        dtype = torch.float64 if isinstance(value, float) else None  # float32 would round it
-        found = torch.as_tensor(value, dtype=dtype).detach().cpu()
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return None if found.is_complex() else found
-
-
-def same(got: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
-    """Tell whether two tensors have the same shape and, within the tolerance, the same numbers."""
-    if got.shape != expected.shape:
-        return False
-    return torch.allclose(got.double(), expected.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
-
-
 def _difference(got: Tensor, expected: Tensor, tolerance: float) -> str:
     if got.shape != expected.shape:
         return f"I expected shape {tuple(expected.shape)} and got {tuple(got.shape)}"
     off = ~torch.isclose(got.double(), expected.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
     place = tuple(off.nonzero()[0].tolist())
     at = f" at [{', '.join(map(str, place))}]" if place else ""
-    pairs = [(describe(expected[place], digits), describe(got[place], digits)) for digits in (4, 6, 9)]
+    pairs = [(describe(expected[place], digits), describe(got[place], digits)) for digits in (4, 6, 9, 13, 17)]
     wanted, came = next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
     return f"I expected {wanted}{at} and got {came}"
-
-
-def describe(value: object, digits: int = 4) -> str:
-    """Return a value in a few words, short enough for one line."""
-    if isinstance(value, Tensor):
-        if value.ndim:
-            return f"a tensor of shape {tuple(value.shape)}"
-        value = value.item()
-    if isinstance(value, float):
-        return f"{value:.{digits if abs(value) < 10**digits else 8}g}"  # 14270 rather than 1.427e+04
-    text = f"a {type(value).__name__}" if callable(value) else " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-# --- functions that return one number, and what several checks say ---
-
-ROUNDED = "That is rounded. Return the number as it is; round when you print it."
-CUT_OFF = "Everything behind the point is gone. Does int(), round() or // cut it off?"
-
-
-def check_number(
-    answer: Callable,
-    draw: Callable[[], tuple],
-    right: Callable[..., float],
-    common_mistakes: Mistakes,
-    hint: str = "",
-    tolerance: float = 1e-3,
-    rounds: int = 2,
-) -> None:
-    """Compare a learner's function that returns one number with the right one, on arguments drawn anew.
-
-    Beyond what `check_function` does, a tensor or list of one number counts as that number, and a function that returns
-    the same for other arguments is told so before its number can be taken for a mistake. The arguments are called what
-    the right function calls them. All else is as in `check_function`.
-    """
-    near = partial(math.isclose, rel_tol=tolerance, abs_tol=tolerance)
-    for _ in range(rounds):
-        for _ in range(2000):
-            inputs = draw()
-            expected = right(*inputs)
-            mistakes = [(wrong(*inputs), words) for wrong, words in common_mistakes]
-            ordered = pairwise(sorted([(expected, ""), *mistakes]))
-            if all(one == other or b - a > 1.5 * tolerance * (1 + abs(a)) for (a, one), (b, other) in ordered):
-                break
-        got = one_number(call_answer(answer, *inputs), "one number")
-        if not near(got, expected):
-            suspects = [wrong for wrong, _ in common_mistakes if near(wrong(*inputs), got)]
-            others: list[tuple] = []  # other arguments, for which the mistake would give other numbers
-            for _ in range(200):
-                drawn = draw()
-                if len(others) < 3 and all(one != other for one, other in zip(inputs, drawn, strict=True)):
-                    others += [drawn] if not any(near(wrong(*drawn), got) for wrong in suspects) else []
-            again = [one_number(call_answer(answer, *arguments), "one number") for arguments in others]
-            if others and again == [got] * len(others):
-                raise WrongAnswer(f"For different arguments the same number came out, {describe(got)}. {ELSEWHERE}")
-        about = ", ".join(
-            f"{name}={value}" for name, value in zip(inspect.signature(right).parameters, inputs, strict=True)
-        )
-        compare(int(got) if got.is_integer() else got, expected, about, mistakes, tolerance, hint)
 
 
 def rounded(right: Callable[..., float], *digits: int) -> Mistakes:
@@ -355,8 +265,8 @@ def words_for(
     got: object, common_mistakes: Sequence[tuple[object, str]], otherwise: str, tolerance: float = 1e-6
 ) -> str:
     """Return what to say to a wrong value: the words of the first mistake that it equals, or else `otherwise`."""
-    got = torch.as_tensor(got)
-    return next((words for value, words in common_mistakes if same(got, torch.as_tensor(value), tolerance)), otherwise)
+    found = _tensor(got)
+    return next((words for value, words in common_mistakes if same(found, _tensor(value), tolerance)), otherwise)
 
 
 @contextmanager
