@@ -101,14 +101,14 @@ def test_what_an_answer_sets_does_not_stay(act: Callable, capsys: pytest.Capture
     assert not shown.err
 
 
-SEEN: list = []
-SORTED = [3, 1, 2]
-COUNT = 0
-
-
-def counting() -> None:
-    global COUNT
-    COUNT += 1
+def test_quitting_python_ends_a_function_only(capsys: pytest.CaptureFixture) -> None:
+    ended: list = []  # IPython's own quit() would end the kernel
+    space: dict[str, Any] = {"quit": lambda: ended.append(1)}
+    exec("def negative(image):\n    quit()\n    return 255 - image", space)
+    kept = space["quit"]
+    assert "Your code called exit() or quit()" in said_to(space["negative"], capsys)
+    assert not ended
+    assert space["quit"] is kept
 
 
 def test_what_an_answer_keeps_in_the_notebook_is_put_back(capsys: pytest.CaptureFixture) -> None:

@@ -88,7 +88,9 @@ def _call(function: Callable, arguments: tuple) -> Any:
         where = f"after {guard.SECONDS:g} seconds{line_of(error.__traceback__)}"
         raise WrongAnswer(f"Your code was still running {where}, so I stopped it. Does a loop never end?") from None
     except SystemExit:
-        raise WrongAnswer("Your code called exit(), which ends all of Python. `return` ends a function.") from None
+        raise WrongAnswer(
+            "Your code called exit() or quit(), which end Python itself. `return` ends a function."
+        ) from None
     except BaseException as error:  # whatever a learner's code does wrong, the notebook goes on
         raise WrongAnswer(explain(error)) from None
 

@@ -187,7 +187,7 @@ def build_head(answer: Callable) -> str:
     """A function that builds the part of a network that decides."""
     size, hidden, classes = (between(2, 5), between(3, 5), between(5, 7)), between(7, 10), between(4, 7)
     features = size[0] * size[1] * size[2]
-    head = call_answer(answer, features, hidden, classes)
+    head = call_answer(answer, features, hidden, classes, twice=False)  # a class inside is another one each time
     if not isinstance(head, nn.Module):
         raise WrongAnswer(f"I expected a module, such as nn.Sequential(…), and got {describe(head)}.")
     head.eval()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -188,6 +189,9 @@ def confusion(answer: Callable) -> str:
     def of_right(change: Callable[[Tensor], object]) -> Callable:
         return lambda predicted, labels, classes: change(right(predicted, labels, classes))
 
+    def share_of(whole: int, axis: Any) -> Callable:
+        return of_right(lambda m: whole * m / m.sum(axis, keepdim=True))
+
     def padded(matrix: Tensor) -> Tensor:
         return F.pad(matrix, (0, 10 - len(matrix)) * 2)
 
@@ -204,7 +208,7 @@ def confusion(answer: Callable) -> str:
         (of_right(lambda m: (m > 0).int()), once),
         (of_right(lambda m: (m > 0).int().T), f"{once} And it is on its side: rows are the true classes."),
         (of_right(lambda m: 0 * m), "All zeros. With lists of numbers, `matrix[labels]` is a copy, and `matrix[labels][predicted] += 1` counts into that. Put both indices into one pair of brackets, and watch out for pairs that occur twice."),
-        *[(of_right(lambda m, k=k, axis=axis: k * m / m.sum(axis, keepdim=True)), shares) for k in (1, 100) for axis in (0, 1, (0, 1))],
+        *[(share_of(k, axis), shares) for k in (1, 100) for axis in (0, 1, (0, 1))],
         (of_right(lambda m: m - m.diag().diag()), "The diagonal is empty. What was read correctly is counted too, in the row and column of its class."),
         (of_right(lambda m: m.diag().diag()), "Only the diagonal was counted. The mistakes belong in the matrix as well."),
         (of_right(lambda m: m + 1), "Each field is one too large. Did you start from ones instead of zeros?"),

@@ -1,6 +1,6 @@
 """Guesses before a surprise: `exercises.compare_guess(guess, accuracy, "%")` says how near a guess came."""
 
-from course.exercises.toolkit import describe
+from course.exercises.values import describe
 
 
 def compare_guess(guess: object, came: float, unit: str = "", near: float = 0.1) -> None:

@@ -67,6 +67,17 @@ def head(*more, first=FLATTEN, middle=RELU, swap=False):
     return build
 
 
+def head_of_a_class_inside(*sizes):
+    class Inside(Head):
+        pass
+
+    return Inside(*sizes)
+
+
+def lazy_head(features, hidden, classes):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(hidden), nn.ReLU(), nn.LazyLinear(classes))
+
+
 def frozen_head(*sizes):
     return head()(*sizes).requires_grad_(False)
 
@@ -119,7 +130,7 @@ RIGHT = {
         lambda log_probs, labels: -log_probs.gather(1, labels.unsqueeze(1)).sum() / len(labels),
         nll_in_a_loop,
     ],
-    "2.5": [Head, OwnParameters, head(), head(middle=(nn.ReLU(), nn.Dropout(0.5)))],
+    "2.5": [Head, OwnParameters, head_of_a_class_inside, lazy_head, head(), head(middle=(nn.ReLU(), nn.Dropout(0.5)))],
     "2.6": [(DRAWN, Memory(DRAWN)), [DRAWN.tolist(), Memory(DRAWN).eval()]],
 }
 
