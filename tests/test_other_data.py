@@ -318,7 +318,7 @@ def test_a_network_that_makes_no_mistake_is_not_said_to_make_one(
     printed, shown = run_cells("04", dataset="qmnist")
     assert "QMNIST: 100.00% right" in printed
     assert "most frequent mistake: none;" in printed
-    assert "none: 0;   the other way round: 0" in printed
+    assert "none: 0;   the other way around: 0" in printed
     assert "Most frequent mistake: none" in shown
     assert "0 misread test images, the surest first, each with true and predicted class." in shown
     assert "95 % interval: 100.00% to 100.00%" in printed
