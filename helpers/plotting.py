@@ -6,7 +6,7 @@ Each `title` is a sentence: the message of the figure.
 import html
 import io
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -351,12 +351,12 @@ def timeline(blocks: Sequence[tuple[str, float, float]], marked: str, title: str
     return figure
 
 
-def waterfall(seconds: dict[str, float], lower_bound: float, title: str) -> Figure:
+def waterfall(seconds: dict[str, float], lower_bounds: dict[str, float], title: str) -> Figure:
     """Draw what is left of an epoch after each step, and what the step saved.
 
     Args:
         seconds: per epoch, by the name of the variant, each one step further than the variant before.
-        lower_bound: seconds per epoch that the arithmetic alone would take.
+        lower_bounds: seconds per epoch that the arithmetic alone would take, by the format of the numbers.
     """
     figure, axes = page(1.4 + 0.42 * len(seconds))
     values = list(seconds.values())
@@ -366,7 +366,8 @@ def waterfall(seconds: dict[str, float], lower_bound: float, title: str) -> Figu
     place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
     for row, value in enumerate(values):
         axes.annotate(f"{value:.2f} s", (value, row), color="white", **place)
-    axes.axvline(lower_bound, color="black", lw=2.5, ls="--", label=f"lower bound: {lower_bound:.2f} s")
+    for style, (name, bound) in zip(cycle(("--", ":")), lower_bounds.items(), strict=False):
+        axes.axvline(bound, color="black", lw=2.5, ls=style, label=f"lower bound, {name}: {bound:.2f} s")
     axes.set_yticks(range(len(values)), seconds)
     axes.set(title=title, xlabel="seconds per epoch", ylim=(len(values) - 0.4, -0.6), xlim=(0, 1.03 * max(values)))
     axes.legend(loc="lower right")

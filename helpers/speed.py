@@ -26,6 +26,7 @@ WARM_UP = 3  # steps: the first ones also choose how to compute, and reserve mem
 STEPS = 20  # timed, at most
 ENOUGH = 1.0  # seconds of timed steps; if steps are slow, fewer will do
 SIZE = 2048  # rows and columns of the matrices: large enough for full speed, 50 MB for three of them
+PATIENCE = 10.0  # seconds of matrix products
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:
@@ -152,8 +153,8 @@ def training_operations(model: nn.Module) -> int:
     return int(layer_operations(model).to_numpy().sum())
 
 
-def matrix_rate(device: torch.device | str = "cpu", repeats: int = 15) -> float:
-    """Return the best rate of float32 matrix products measured here, in floating-point operations per second.
+def matrix_rate(device: torch.device | str = "cpu", repeats: int = 15, dtype: torch.dtype = torch.float32) -> float:
+    """Return the best rate of matrix products measured here, in floating-point operations per second.
 
     Takes PyTorch's settings as they are. On recent GPUs convolutions may use a shorter format (TF32) that matrix
     products by default don't, so there it gives no strict lower bound.
@@ -161,12 +162,17 @@ def matrix_rate(device: torch.device | str = "cpu", repeats: int = 15) -> float:
     Args:
         device: where to measure.
         repeats: products that are timed; the best counts, since whatever else the machine does only slows it down.
+            Where they are slow (some processors only imitate 16 bits), fewer: none begins after `PATIENCE` seconds.
+        dtype: of the numbers, such as torch.bfloat16.
     """
     device = torch.device(device)
     generator = torch.Generator().manual_seed(0)  # not the global one: measuring should change nothing
-    one, other = (torch.rand(SIZE, SIZE, generator=generator).to(device) for _ in range(2))
-    product = one @ other  # the first takes longer
-    return 2 * SIZE**3 / min(timed(lambda: torch.matmul(one, other, out=product), device) for _ in range(repeats))
+    one, other = (torch.rand(SIZE, SIZE, generator=generator).to(device, dtype) for _ in range(2))
+    multiply = partial(torch.matmul, one, other, out=torch.empty_like(one))
+    seconds = [timed(multiply, device)]  # the first takes longer
+    while len(seconds) <= repeats and sum(seconds) < PATIENCE:
+        seconds.append(timed(multiply, device))
+    return 2 * SIZE**3 / min(seconds)
 
 
 # --- the classic loop ---

@@ -39,6 +39,7 @@ RATES = pd.Index([0.0003, 0.001, 0.003, 0.01], name="learning_rate")
 GRID = pd.DataFrame(97.5 + np.arange(16).reshape(4, 4) / 10, RATES, pd.Index([32, 64, 128, 256], name="batch_size"))
 FAR_APART = GRID.where(GRID > 97.6, 11.35)
 
+BOUNDS = {"32 bits": 0.6, "16 bits": 0.3}
 BLOCKS = [("fetch images", 10.0, 14.0), ("forward", 14.0, 16.0), ("fetch images", 17.0, 20.0), ("forward", 20.0, 23.0)]
 FIGURES: dict[str, Callable[[], Figure]] = {
     "image_grid": lambda: plotting.image_grid(IMAGES[:20], title=TITLE),
@@ -80,7 +81,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
         HISTORIES, HISTORIES[:10], "val_accuracy", TITLE, "accuracy (%)", ("ours", "theirs")
     ),
     "timeline": lambda: plotting.timeline(BLOCKS, "fetch images", TITLE),
-    "waterfall": lambda: plotting.waterfall({"classic loop": 5.0, "in memory": 3.0, "a step back": 3.2}, 0.6, TITLE),
+    "waterfall": lambda: plotting.waterfall({"classic loop": 5.0, "in memory": 3.0, "a step back": 3.2}, BOUNDS, TITLE),
     "heatmap": lambda: plotting.heatmap(GRID, GRID / 1000, TITLE, "accuracy (%)"),
     "heatmap, far apart": lambda: plotting.heatmap(FAR_APART, FAR_APART * float("nan"), TITLE, "accuracy (%)"),
 }
@@ -248,10 +249,13 @@ def test_a_timeline_has_a_row_for_each_part_and_begins_at_zero() -> None:
 
 def test_a_waterfall_shows_what_is_left_and_what_was_saved() -> None:
     """A step that takes longer saves nothing, and its bar is longer."""
-    (axes,) = plotting.waterfall({"a": 5.0, "b": 3.0, "c": 3.2}, 0.6, TITLE).axes
+    (axes,) = plotting.waterfall({"a": 5.0, "b": 3.0, "c": 3.2}, BOUNDS, TITLE).axes
     left, saved = axes.containers
     assert [bar.get_width() for bar in left] == [5.0, 3.0, 3.2]
     assert [(bar.get_x(), bar.get_width()) for bar in saved] == [(5.0, 0.0), (3.0, 2.0), (3.2, 0.0)]
     assert [text.get_text() for text in axes.texts] == ["5.00 s", "3.00 s", "3.20 s"]
-    (line,) = axes.lines
-    assert (line.get_label(), list(line.get_xdata())) == ("lower bound: 0.60 s", [0.6, 0.6])
+    lines = {line.get_label(): (list(line.get_xdata()), line.get_linestyle()) for line in axes.lines}
+    assert lines == {
+        "lower bound, 32 bits: 0.60 s": ([0.6, 0.6], "--"),
+        "lower bound, 16 bits: 0.30 s": ([0.3, 0.3], ":"),
+    }

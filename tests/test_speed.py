@@ -189,14 +189,26 @@ def test_counting_leaves_the_network_as_it_was(training_mode: bool) -> None:
     assert torch.equal(torch.get_rng_state(), random)
 
 
-def test_the_rate_counts_two_operations_a_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Matrices of 100 rows and columns: 2 million operations, in 0.5 s at best."""
-    clock = iter([0.0, 0.7, 1.0, 1.5, 2.0, 2.8])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_rate_counts_two_operations_a_product(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matrices of 100 rows and columns: 2 million operations, in 0.5 s at best. The first product takes 0.9 s."""
+    clock, multiplied = iter([0.0, 0.9, 1.0, 1.7, 2.0, 2.5, 3.0, 3.8]), []
     monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(speed, "SIZE", 100)
+    monkeypatch.setattr(torch, "matmul", lambda one, other, out: multiplied.append({one.dtype, other.dtype, out.dtype}))
     random = torch.get_rng_state()
-    assert speed.matrix_rate("cpu", repeats=3) == 4e6
+    assert speed.matrix_rate("cpu", repeats=3, dtype=dtype) == 4e6
+    assert multiplied == [{dtype}] * 4
     assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_slow_products_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 4 s: the third ends after the ten seconds."""
+    taken = []
+    monkeypatch.setattr(speed, "timed", lambda work, device: taken.append(4.0) or 4.0)
+    monkeypatch.setattr(speed, "SIZE", 100)
+    assert speed.matrix_rate("cpu") == 5e5
+    assert len(taken) == 3
 
 
 # --- the classic loop ---
