@@ -21,7 +21,8 @@ OLD_WORDS = {  # what chapters used to say instead, and from which chapter on it
 
 def prose(chapter: Path) -> str:
     cells = nbformat.read(chapter, as_version=4).cells
-    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return re.sub(r"```.*?```|`[^`\n]+`", "", text, flags=re.DOTALL)  # Python's ** is no bold
 
 
 TEXTS = {chapter.stem[:2]: prose(chapter) for chapter in all_chapters()}
