@@ -1,4 +1,4 @@
-"""The checks of chapter 3: slopes, steps, the training loop, measuring."""
+"""The checks of chapter 3: gradients, steps, the training loop, measuring."""
 
 import copy
 from collections import Counter
@@ -12,18 +12,9 @@ from torch.nn import functional as F
 from torch.optim import SGD
 from torch.utils.data import DataLoader, TensorDataset
 
-from course.exercises.toolkit import (
-    WrongAnswer,
-    as_tensor,
-    call_answer,
-    compare,
-    describe,
-    distinct,
-    draw_distinct,
-    refuse,
-    same,
-)
-from helpers import data
+from course.exercises import toolkit
+from course.exercises.toolkit import WrongAnswer, call_answer, compare, describe, distinct, refuse, same
+from helpers import data, training
 
 SIZES = (8, 8, 2)  # of the batches; the last one is smaller, as in most epochs
 COUNT = sum(SIZES)
@@ -67,8 +58,9 @@ def weights(model: nn.Module) -> Tensor:
 
 def run_on(answer: Callable, model: nn.Module, batches: Any, *more: object) -> Any:
     """Call a learner's function that is to go through `batches`; say so if it went through others."""
+    helpers = training.train_epoch, training.predict, training.score, training.fit
     try:
-        return call_answer(answer, model, batches, *more, may_change=True)
+        return call_answer(answer, model, batches, *more, may_change=True, forbidden=helpers)
     except WrongAnswer as reason:
         if batches.dataset.fetched == 0 and "shapes cannot be multiplied" in str(reason):
             raise WrongAnswer(f"{reason} {NO_BATCH}") from None
@@ -81,9 +73,9 @@ def run_on(answer: Callable, model: nn.Module, batches: Any, *more: object) -> A
 def loss_change(answer: float) -> str:
     """A number: how the loss changes when one parameter is raised."""
     if isinstance(answer, str):
-        raise WrongAnswer(f"I expected a number and got a text, {describe(answer)}. Write it without quotes.")
+        raise WrongAnswer(f"I expected a number and got text, {describe(answer)}. Write it without quotes.")
     divided = "You divided. Twice the step, twice the change: that is a product."
-    digits = "The digits are right, the decimal point is not: 3 hundredths times 2 tenths makes how many thousandths?"
+    digits = "The digits are right, but the decimal point isn't: how many thousandths are 3 hundredths times 2 tenths?"
     common_mistakes = [
         (0.006, "The size is right. A slope below zero means: raise the parameter, and the loss falls. So which sign?"),
         (-0.03, "That is the slope itself, the change for a whole step of 1. Your step is 0.2."),
@@ -93,47 +85,66 @@ def loss_change(answer: float) -> str:
         (-0.23, "You subtracted the step. The slope says how much change there is *for each* unit of the step."),
         *[(step, "That is the step of the parameter. The question is what the loss does.") for step in (-0.2, 0.2)],
         (-0.003, "That is for a step of 0.1, as in the cell above. Here the step is 0.2."),
-        *[(wrong, digits) for wrong in (-0.06, -0.6, -0.0006)],
+        *[(wrong, digits) for wrong in (-0.06, -0.6, -0.0006, -0.00006)],
     ]
     hint = "Which two numbers go together, and how?"
-    compare(answer, -0.006, "a slope of −0.03 and a step of 0.2", common_mistakes, hint=hint, reveal=False)
+    compare(answer, -0.006, "a slope of −0.03 and a step of 0.2", common_mistakes, 1e-6, hint, reveal=False)
     return "Slope times step: the loss falls by about 0.006."
 
 
 def sgd_step(answer: Callable) -> str:
     """A function that takes one step of plain gradient descent."""
-    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
-    owned = list(model.parameters())  # the tensors that an optimiser would hold
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    owned = list(model.parameters())  # the tensors that an optimizer would hold
     sizes = [parameter.numel() for parameter in owned]
-    p, slopes = (torch.randint(0, 2, (2, sum(sizes))) * 2 - 1) * (0.5 + torch.rand(2, sum(sizes)))
-    for parameter, value, slope in zip(owned, p.split(sizes), slopes.split(sizes), strict=True):
-        parameter.data, parameter.grad = value.reshape(parameter.shape).clone(), slope.reshape(parameter.shape).clone()
-    rate, first = 0.2 + 0.2 * torch.rand(1).item(), torch.arange(len(p)) < sizes[0]
-    right = p - rate * slopes
-    call_answer(answer, model, rate, may_change=True, returns=False)
+    signs = torch.randint(0, 2, (2, sum(sizes))) * 2 - 1
+    p, grad = signs * torch.randint(2, 20, (2, sum(sizes))) / 10
+    for parameter, value, its in zip(owned, p.split(sizes), grad.split(sizes), strict=True):
+        parameter.data, parameter.grad = value.reshape(parameter.shape).clone(), its.reshape(parameter.shape).clone()
+    rate, first = (10 * toolkit.between(1, 5) + 5) / 100, torch.arange(len(p)) < sizes[0]
+    right, modes = p - rate * grad, []
+
+    def watched(model: nn.Module, rate: float) -> object:
+        returned = answer(model, rate)
+        modes.append(torch.is_grad_enabled())
+        return returned
+
+    call_answer(watched if callable(answer) else answer, model, rate, may_change=True, returns=False)
     became = "The parameters became the step itself. Subtract the step from what was there."
     common_mistakes = [
-        (p, "The model's parameters are as they were. Was another model changed, or `.grad` itself? Or: `p = p - …` makes a new tensor and leaves the old one alone: change the one that the model holds, in place."),
-        (p + rate * slopes, "That is uphill: each parameter went *with* its slope, and the loss would rise."),
-        (p - slopes, "You stepped by the whole slope. `learning_rate` says how long a step is."),
-        (p + slopes, "You stepped by the whole slope, and uphill. `learning_rate` says how long a step is; which way is down?"),
-        (p - rate, "Every parameter went down by the same amount. The slope should decide which way and how far: where is `.grad`?"),
-        (p - rate * slopes.sign(), "You used only the sign of the slope. A steeper slope makes a longer step."),
-        (p - 2 * rate * slopes, "Each parameter moved twice as far as it should: the slope was used twice."),
-        (p - slopes / rate, "You divided by the learning rate. A smaller learning rate makes a smaller step: multiply."),
-        (p - 0.1 * slopes, "You stepped with 0.1, as in the cell above. Use `learning_rate`, whatever it is."),
-        *[(sign * rate * slopes, became) for sign in (-1, 1)],
-        (rate * (p - slopes), "The learning rate scaled the parameter too. It should scale only the slope."),
-        (rate * p - slopes, "The learning rate scaled the parameter, not the slope. Which of the two should it shorten?"),
-        (p - rate * p, "The parameters only shrank. What tells each of them which way to go is its slope, `.grad`."),
-        (p * slopes * rate, "You multiplied the parameter by the step. The step is subtracted."),
-        (p - rate * p * slopes, "The step was multiplied by the parameter as well. It is learning rate times slope, and no more."),
-        (torch.where(first, right, p), "Only the first parameter tensor moved. Is there a `return` inside the loop?"),
+        (p, "The model's parameters are as they were. Did you change another model, or `.grad` itself? Or: `p = p - …` makes a new tensor and leaves the old one alone. Change the one that the model holds, in place."),
+        (p + rate * grad, "That is uphill: each parameter went *with* its gradient, and the loss would rise."),
+        (p - grad, "You stepped by the whole gradient. `learning_rate` says how long a step is."),
+        (p + grad, "You stepped by the whole gradient, and uphill. `learning_rate` says how long a step is; which way is down?"),
+        (p - rate, "Every parameter went down by the same amount. The gradient should decide which way and how far: where is `.grad`?"),
+        (p - rate * grad.sign(), "You used only the sign of the gradient. A larger gradient makes a longer step."),
+        (p - rate * grad.abs(), "You lost the sign of the gradient: where it is below zero, the parameter should go up."),
+        (p - rate * grad**2, "The gradient was multiplied by itself. It is learning rate times gradient, and no more."),
+        (p - rate**2 * grad, "The learning rate was used twice. It is learning rate times gradient, and no more."),
+        (p - 2 * rate * grad, "Each parameter moved twice as far as it should: the gradient was used twice."),
+        (p - grad / rate, "You divided by the learning rate. A smaller learning rate makes a smaller step: multiply."),
+        (p - 0.1 * grad, "You stepped with 0.1, as in the cell above. Use `learning_rate`, whatever it is."),
+        *[(sign * rate * grad, became) for sign in (-1, 1)],
+        (rate * (p - grad), "The learning rate scaled the parameter too. It should scale only the gradient."),
+        (rate * p - grad, "The learning rate scaled the parameter, not the gradient. Which of the two should it shorten?"),
+        (p - rate * p, "The parameters only shrank. What tells each of them which way to go is its gradient, `.grad`."),
+        (p * grad * rate, "You multiplied the parameter by the step. The step is subtracted."),
+        (p - rate * p * grad, "The step was multiplied by the parameter as well. It is learning rate times gradient, and no more."),
+        (torch.where(first, right, p), "Only the first parameter tensor moved. Is there a `return` or a `break` inside the loop?"),
     ]  # fmt: skip
-    after = torch.cat([parameter.detach().flatten() for parameter in owned])
-    about, hint = f"learning_rate={rate:.3f}, all parameters in one row", "New is old minus learning rate times slope."
-    compare(after, right, about, common_mistakes, hint=hint)
-    return "Each parameter went downhill, a steep slope further than a gentle one."
+    after, now = (torch.cat([q.detach().flatten() for q in each]) for each in (owned, model.parameters()))
+    hint = toolkit.words_for(after, common_mistakes, "New is old minus learning rate times gradient.", 1e-4)
+    if not same(after, right) and same(now, right):
+        hint = "The model has new parameters now, and an optimizer would go on with the old ones. Change them in place."
+    off = ~torch.isclose(after, right, rtol=1e-4, atol=1e-4)
+    place = int(off.int().argmax())
+    about = f"learning_rate={rate}, a parameter of {p[place]:.1f} and its gradient of {grad[place]:.1f}"
+    compare(after[place], right[place], about, hint=hint)
+    refuse([
+        (not modes[0], "The step is right, but gradients are off from now on, for the whole notebook. `with torch.no_grad():` turns them back on at its end."),
+        (not all(parameter.requires_grad for parameter in owned), "The step is right, but your parameters no longer ask for a gradient, so it was the last one. Use `with torch.no_grad():` rather than requires_grad."),
+    ])  # fmt: skip
+    return "Each parameter went downhill, and further where its gradient is larger."
 
 
 def epoch(
@@ -141,7 +152,7 @@ def epoch(
 ) -> Callable:
     """Return a function that trains for an epoch, or does it wrongly, and returns the losses of the batches.
 
-    Of each batch that is `used`, z clears the slopes, f computes the loss, b its slopes, times a `factor` of the
+    Of each batch that is `used`, z clears the gradients, f computes the loss, b its gradients, times a `factor` of the
     number of images, and s steps; `after` all of them s may step once more. `train` is dropout.
     """
 
@@ -165,9 +176,9 @@ def epoch(
 
 def train_one_epoch(answer: Callable) -> str:
     """A function that trains once over all batches and returns the mean loss over the images."""
-    adding = "Slopes add up: those of one batch were still there at the next. Clear them in every round."
-    outside = "Only one step was taken, after the last batch. It belongs inside the loop: one step a batch."
-    early = "The step came before the slopes of this batch were computed. Clear, compute, step: in this order."
+    adding = "Gradients add up: those of one batch were still there at the next. Clear them for every batch."
+    outside = "Only one step was taken, after the last batch. It belongs inside the loop: one step per batch."
+    early = "The step came before the gradients of this batch were computed. Clear, compute, step: in this order."
     common_mistakes = [
         (epoch("fbs"), adding),
         (epoch("szfb"), early),
@@ -181,7 +192,7 @@ def train_one_epoch(answer: Callable) -> str:
         (epoch(used=lambda batches: batches[-1:]), "Only the last batch was used. Which lines are inside the loop?"),
         (epoch(used=lambda batches: 2 * batches), "That is two epochs. Go through the batches once."),
         (epoch(factor=lambda size: size), "The loss of a batch was a sum over its images. With a mean, a larger batch makes no longer steps."),
-        (epoch(factor=lambda size: -1), "The loss was climbed, not descended. Is there a minus sign too many, or one missing?"),
+        (epoch(factor=lambda size: -1), "The steps went uphill. Is there a minus sign too many, or one missing?"),
     ]  # fmt: skip
 
     def draw() -> tuple[nn.Module, Tensor, Tensor]:
@@ -192,17 +203,17 @@ def train_one_epoch(answer: Callable) -> str:
 
     traced = [(trace(wrong), words) for wrong, words in common_mistakes]
     for _ in range(200):  # until no mistake in the number could be taken for another, either
-        inputs, right, mistakes = draw_distinct(draw, trace(epoch()), traced, 3e-3)
+        inputs, right, mistakes = toolkit.draw_distinct(draw, trace(epoch()), traced, 3e-3)
         mean, wrong_means = _mean_loss(*_run(epoch(), *inputs)[1:3], *inputs[1:])
-        if distinct(mean, wrong_means):
+        if distinct(mean, wrong_means, 8e-4):
             break
 
     after, got, _, fetched = _run(lambda *given: run_on(answer, *given), *inputs)
-    if not same(after[:-2], right[:-2]):  # whatever was counted: slopes may well be computed in several parts
+    if not same(after[:-2], right[:-2]):  # whatever was counted: gradients may well be computed in several parts
         hint = _why(not same(after[:-2], weights(inputs[0])), fetched, *after[-2:].int().tolist())
         compare(after, right, f"the weights after {BATCHES}", mistakes, hint=hint)
     hint = "The training is right. Now the mean: the sum of the losses of all images, divided by their number."
-    compare(got, mean, f"the loss of {BATCHES}", wrong_means, 1e-3, hint)
+    compare(got, mean, f"the loss of {BATCHES}", wrong_means, 1e-4, hint)
     if isinstance(got, Tensor) and got.requires_grad:
         raise WrongAnswer(
             "The training and the number are right. But the number still holds on to the way it was computed, for all "
@@ -218,24 +229,26 @@ def _run(train: Callable, start: nn.Module, images: Tensor, labels: Tensor) -> t
         Its weights and the numbers of backward() and of step(); what `train` returned; the copy; the batches fetched.
     """
     model, batches = copy.deepcopy(start), tiny_batches(images, labels)
-    optimizer = SGD(model.parameters(), lr=0.5)  # a large rate, so that every mistake moves far
-    slopes, steps = Counter[str](), Counter[str]()
-    next(model.parameters()).register_post_accumulate_grad_hook(lambda parameter: slopes.update("b"))
+    optimizer = SGD(model.parameters(), lr=0.4, momentum=0.5)  # a large rate, so that every mistake moves far
+    for parameter in model.parameters():  # it has a past, which a new optimizer would not know
+        optimizer.state[parameter]["momentum_buffer"] = torch.full_like(parameter, 0.1)
+    gradients, steps = Counter[str](), Counter[str]()
+    next(model.parameters()).register_post_accumulate_grad_hook(lambda parameter: gradients.update("b"))
     optimizer.register_step_post_hook(lambda *given: steps.update("s"))
     returned = train(model, batches, optimizer)
-    done = torch.tensor([slopes.total(), steps.total()])
+    done = torch.tensor([gradients.total(), steps.total()])
     return torch.cat([weights(model), done]), returned, model, batches.dataset.fetched
 
 
-def _why(moved: bool, fetched: int, slopes: int, steps: int) -> str:
+def _why(moved: bool, fetched: int, gradients: int, steps: int) -> str:
     """Say what may be wrong with an epoch, from how often what was done."""
     possible = [
         (fetched == 0, NO_BATCH),
-        (slopes == 0, "No slope of this model was ever computed. Which line does that?"),
-        (steps == 0 and moved, "They were moved by something else: `optimizer` took no step. Use the one that your function was given."),
+        (gradients == 0, "No gradient of this model was ever computed. Which line does that?"),
+        (steps == 0 and moved, "Something else moved them: `optimizer` took no step. Use the one that your function was given; it remembers earlier steps."),
         (steps == 0, "`optimizer` took no step. Which line of the loop moves the parameters?"),
-        (not moved, "At each step there were no slopes: they were computed after it, or cleared in between. Clear, compute, step: in this order."),
-        ((fetched, slopes, steps) != (3, 3, 3), f"There should be 3 batches, slopes for each and 3 steps; I counted {fetched}, {slopes} and {steps}."),
+        (not moved, "At each step there were no gradients: they were computed after it, or cleared in between. Clear, compute, step: in this order."),
+        ((fetched, gradients, steps) != (3, 3, 3), f"There should be 3 batches, gradients for each and 3 steps; I counted {fetched}, {gradients} and {steps}."),
         (True, "The numbers of batches and steps are right. Compare your lines with those of the table, one by one."),
     ]  # fmt: skip
     return next(words for found, words in possible if found)
@@ -249,20 +262,58 @@ def _mean_loss(losses: Tensor, trained: nn.Module, images: Tensor, labels: Tenso
     common_mistakes = [
         (losses[-1], "That is the loss of the last batch alone. Collect the loss of every batch."),
         (losses[0], "That is the loss of the first batch alone. Is `return` in the right place?"),
-        (losses.mean(), f"That is the mean over batches. The last one has {last} images, not 8, and yet it counts as much: weigh each loss by the number of its images."),
-        (losses.sum(), "That is the sum of the batches' means. A mean over images: weigh each by its images, and divide by their number."),
+        (losses.mean(), f"That is the mean over batches. The last one has {last} images, not 8, and yet it counts as much: weight each loss by the number of its images."),
+        (losses.sum(), "That is the sum of the batches' means. For a mean over images, weight each by its images, and divide by their number."),
         (sums.sum(), "That is the sum over all images. Divide by how many they are."),
         (sums.sum() / len(SIZES), "You summed over images and divided by batches. Divide by the number of images."),
-        (losses.sum() / COUNT, f"You divided by the number of images, but added one loss a batch. A batch's loss is a mean: it stands for 8 images, or for {last}."),
-        (losses, "That is a list, one loss a batch. One number should come back: the mean over all images."),
-        (sums, "That is a list, one number a batch. Add them up, and divide by the number of images."),
-        *[(loss, "But this loss was measured after the epoch; it should be the mean of what the network met on its way.") for loss in later],
+        (losses.sum() / COUNT, f"You divided by the number of images, but added one loss per batch. A batch's loss is a mean: it stands for 8 images, or for {last}."),
+        (losses, "That is a list, one loss per batch. One number should come back: the mean over all images."),
+        (sums.sum() / (len(SIZES) * SIZES[0]), f"You took the last batch for a full one. It has {last} images, not 8: count with len(labels)."),
+        (sums, "That is a list, one number per batch. Add them up, and divide by the number of images."),
+        *[(round(sums.sum().item() / COUNT, digits), toolkit.ROUNDED) for digits in (0, 1, 2)],
+        *[(loss, "But this loss was measured after the epoch; it should be the mean of the losses along the way.") for loss in later],
     ]  # fmt: skip
     return sums.sum() / COUNT, [(value, f"The training is right. {words}") for value, words in common_mistakes]
 
 
 def accuracy(answer: Callable) -> str:
-    """A function that tells which share of the images a network reads rightly."""
+    """A function that tells which share of the images a network reads correctly."""
+    hint = "One class for each image, argmax(dim=1); count those that are right, in all batches; divide by how many images there are."
+    tries, silent = [], list[bool]()
+    for _ in range(2):
+        model, images, labels, hits, mistakes = _measured_images()
+        batches, before = tiny_batches(images, labels), len(silent)
+        hook = model.register_forward_hook(lambda *given: silent.append(not torch.is_grad_enabled()))
+        got, number = run_on(answer, model, batches), int(hits.sum())
+        hook.remove()
+        if batches.dataset.fetched == 0 and len(silent) == before:
+            raise WrongAnswer(NO_BATCH)
+        found = toolkit.as_tensor(got)
+        fixed = [(number / size, f"You divided the right ones by {size}. Count the images that came out of `batches`, whichever they are.") for size in (1000, 10_000, 50_000, 60_000)]  # fmt: skip
+        named = {
+            words
+            for value, words in [*mistakes, *fixed]
+            if found is not None and same(found, torch.as_tensor(value), 1e-6)
+        }
+        tries.append((got, hits, mistakes + fixed, named))
+    shared = set.intersection(*(named for *_, named in tries))
+    for got, hits, mistakes, _ in tries:
+        compare(got, hits.mean(), BATCHES, [pair for pair in mistakes if pair[1] in shared], hint=hint)
+    read = model.eval()(images).argmax(dim=1)
+    for about, count, truth, share in (
+        ("a single image, read correctly", 1, read, 1.0),
+        ("a single image, misread", 1, (read + 1) % 10, 0.0),
+        ("two batches of 8 images, all read correctly", 16, read, 1.0),
+    ):
+        with toolkit.after_success(f"For {BATCHES} it works."):
+            got = run_on(answer, model.train(), tiny_batches(images[:count], truth[:count]))
+            compare(got, share, about, hint=hint)
+    aside = "" if all(silent) else " (With `no_grad` it would take less time and memory: measuring needs no gradients.)"
+    return f"{number} of {COUNT} images, dropout off, and the small last batch counts for its {SIZES[-1]} images only.{aside}"
+
+
+def _measured_images() -> tuple[nn.Module, Tensor, Tensor, Tensor, list]:
+    """Return a network with its dropout on, images, labels, what it reads correctly, and what mistakes would return."""
     for _ in range(200):  # until dropout changes the answer, and no mistake could be taken for another
         images, model = torch.randn(COUNT, 1, 4, 4), tiny_network().eval()
         with torch.no_grad():
@@ -273,20 +324,7 @@ def accuracy(answer: Callable) -> str:
         mistakes = _wrong_accuracies(hits, dropped, worst)
         if distinct(hits.mean(), mistakes) and hits.mean() > 0.3:
             break
-
-    batches, silent = tiny_batches(images, labels), []
-    model.register_forward_hook(lambda *given: silent.append(not torch.is_grad_enabled()))
-    got, number = run_on(answer, model, batches), int(hits.sum())
-    if batches.dataset.fetched == 0 and not silent:
-        raise WrongAnswer(NO_BATCH)
-    hint = "One class for each image, argmax(dim=1); count those that are right, in all batches; divide by how many images there are."
-    found = as_tensor(got)
-    divisor = number / float(found) if found is not None and found.numel() == 1 and found > 0 else 0
-    if divisor > COUNT + 1 and abs(divisor - round(divisor)) < 1e-6 * divisor:
-        hint = f"You divided the {number} right ones by {round(divisor)}. Count the images that came out of `batches`, whichever they are."
-    compare(got, hits.mean(), BATCHES, mistakes, hint=hint)
-    slopes = "" if all(silent) else " (It would need less time and memory with `no_grad`: measuring needs no slopes.)"
-    return f"{number} of {COUNT} images, dropout off, and the small last batch counts for its {SIZES[-1]} images only.{slopes}"
+    return model, images, labels, hits, mistakes
 
 
 def _wrong_accuracies(hits: Tensor, dropped: Tensor, worst: Tensor) -> list[tuple[object, str]]:
@@ -299,8 +337,8 @@ def _wrong_accuracies(hits: Tensor, dropped: Tensor, worst: Tensor) -> list[tupl
     return [
         (dropped.mean(), dropout),
         (dropped_shares.mean(), f"{dropout} Besides, count images, not batches: the last one is smaller."),
-        (100 * right, "Those are per cent. A share is between 0 and 1."),
-        (count, "That is the number of right ones. Of how many?"),
+        (100 * right, "Those are percentages. A share is between 0 and 1."),
+        (count, "That is the number of right ones. Out of how many?"),
         (COUNT - count, "That is the number of mistakes. Return the share that is right."),
         (1 - right, "That is the share of mistakes. Return the share that is right."),
         (shares.mean(), f"That is the mean of the batches' accuracies. The last batch has {last} images, not 8: count images, not batches."),
@@ -322,7 +360,7 @@ def _wrong_accuracies(hits: Tensor, dropped: Tensor, worst: Tensor) -> list[tupl
 
 def falls(answer: object, history: list[dict]) -> str:
     """A reading: in which epochs the accuracy on new images falls."""
-    found = as_tensor(list(answer) if isinstance(answer, set | range) else answer)
+    found = toolkit.as_tensor(answer, any_order=True)
     if found is None or found.ndim > 1 or found.dtype == torch.bool or (found % 1 != 0).any():
         raise WrongAnswer(
             f"I expected a list of epochs, [3, 7] say, or [] if there is none, and got {describe(answer)}."
@@ -333,7 +371,7 @@ def falls(answer: object, history: list[dict]) -> str:
     right = {epoch for epoch in before if now[epoch] < before[epoch]}
     if named == right:
         if not right:
-            return "It never falls in this run." if len(epochs) > 1 else "One epoch alone has nothing to fall from."
+            return "It never falls in this run." if len(epochs) > 1 else "A single epoch has nothing to fall from."
         worst = max(right, key=lambda epoch: before[epoch] - now[epoch])
         points = 100 * (before[worst] - now[worst])
         return f"The largest fall is {points:.2f} points, in epoch {worst}. Now in words: how many images is that?"
@@ -341,7 +379,7 @@ def falls(answer: object, history: list[dict]) -> str:
     def rises(key: str) -> set[int]:
         return {entry["epoch"] for earlier, entry in pairwise(history) if entry[key] > earlier[key]}
 
-    shifted = "epoch 1 is the first, and the epoch to name is the one that is lower than the one before it"
+    shifted = "epoch 1 is the first, and the one to name is the one that is lower than the one before it"
     left = "in the left picture. The question is where the accuracy falls, in the right one"
     times, digits = (
         "once" if len(right) == 1 else f"{len(right)} times",
@@ -349,19 +387,19 @@ def falls(answer: object, history: list[dict]) -> str:
     )
     extra = sorted(named - right)
     refuse([
-        (right and named == {epoch - 1 for epoch in right}, f"What you name is one too small: {shifted}."),
-        (right and named == {epoch + 1 for epoch in right}, f"What you name is one too large: {shifted}."),
+        (right and named == {epoch - 1 for epoch in right}, f"Your epochs are one too small: {shifted}."),
+        (right and named == {epoch + 1 for epoch in right}, f"Your epochs are one too large: {shifted}."),
         (named - set(epochs), f"There is no epoch {min(named - set(epochs), default=0)} in this run: they go from {epochs[0]} to {epochs[-1]}."),
         (not named, f"You say that it never falls. Look again: it does, {times}."),
         (named == rises("val_loss"), f"There the validation *loss* rises, {left}."),
         (named == rises("train_loss"), f"There the training *loss* rises, {left}."),
         (named == rises("val_accuracy"), "In these epochs the accuracy rises. The question is where it falls."),
-        (epochs[0] in extra, f"Epoch {epochs[0]} is the first: it has none before it that it could be lower than."),
-        (not extra, f"What you name is right, but the accuracy falls {times} and you found {len(named)}. {digits}"),
+        (epochs[0] in extra, f"Epoch {epochs[0]} is the first: there is none before it to compare it with."),
+        (not extra, f"That is right as far as it goes, but the accuracy falls {times} and you found {len(named)}. {digits}"),
     ])  # fmt: skip
     one, other = now[extra[0]], before[extra[0]]
     held = "is the same as in" if one == other else "is higher than in"
-    no_fall = " That is no fall." if one == other else ""
+    no_fall = " Ties don't count." if one == other else ""
     raise WrongAnswer(f"In epoch {extra[0]} the accuracy {held} the epoch before: {one:.4f} after {other:.4f}.{no_fall} {digits}")  # fmt: skip
 
 

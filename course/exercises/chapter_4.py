@@ -1,40 +1,35 @@
-"""The checks of chapter 4: how exact, recall and precision, the confusion matrix, unsure answers."""
+"""The checks of chapter 4: the standard error, recall and precision, the confusion matrix, unsure answers."""
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from course.exercises.toolkit import (
-    WrongAnswer,
-    between,
-    call_answer,
-    check_edge_case,
-    compare,
-    describe,
-    draw_distinct,
-    numbers,
-    one_number,
-    refuse,
-)
+from course.exercises import toolkit
+from course.exercises.toolkit import WrongAnswer, between, check_function, compare, describe, refuse
+from helpers import evaluation
 
 
 def a_tenth(answer: object) -> str:
     """A number: the test images that another digit costs."""
-    if isinstance(answer, tuple):
+    if isinstance(answer, tuple) and len(answer) > 1:
         raise WrongAnswer(f"Python reads commas as a list of numbers, {describe(answer)}. Write the number without them, or with _ in their place.")  # fmt: skip
     common_mistakes = [
         (100_000, "That is ten times as many. The images are under a root: what is the root of ten?"),
-        (100, "100 is how many *times* as many. How many images are that?"),
+        (100, "100 is how many *times* as many. How many images is that?"),
         (1_000, "Fewer images make the standard error larger. You want it smaller."),
         (40_000, "Four times as many images halve it. Here it should become a tenth."),
         (10_000, "That is the test set as it is, with the standard error as it is."),
-        (10_000 * 10**0.5, "You took a root of the factor. It is the other way round: which number has the root 10?"),
+        (10_000 * 10**0.5, "You took a root of the factor. It is the other way around: which number has the root 10?"),
+        (31_623, "You took a root of the factor. It is the other way around: which number has the root 10?"),
+        (990_000, "That is how many more it takes. How many images does the test set hold then?"),
     ]
     hint = "n is under a root. By what must n be multiplied, so that its root becomes ten times as large?"
-    compare(answer, 1e6, "a tenth of the standard error", common_mistakes, hint=hint, reveal=False)
+    compare(answer, 1e6, "a tenth of the standard error", common_mistakes, 1e-9, hint, reveal=False)
     return "A hundred times as many images, for one more digit that can be trusted."
 
 
@@ -44,7 +39,7 @@ def images_needed(answer: Callable) -> str:
     def exact(p: float, error: float) -> float:
         return p * (1 - p) / error**2
 
-    per_cent = "Per cent and shares got mixed: here 0.9 means 90 %, and 0.005 half a point. Both are between 0 and 1."
+    percent = "Percent and shares got mixed: here 0.9 means 90 %, and 0.005 half a point. Both are between 0 and 1."
     reach = "There is a {} in it. That belongs to the 95 % interval, which reaches 1.96 standard errors to each side. The question is about one standard error."  # fmt: skip
     common_mistakes = [
         (lambda p, e: p * (1 - p) / e, "To free n from the root, both sides are squared. Is your `error` squared too?"),
@@ -61,133 +56,190 @@ def images_needed(answer: Callable) -> str:
         (lambda p, e: (p * (1 - p) / e) ** 0.5, "You put the error in the place of n. Write error = √(p(1 − p)/n), then solve for n."),
         (lambda p, e: 1 / e**2, "p(1 − p) is missing, or was rounded to 1. Round at the very end."),
         (lambda p, e: 0.25 / e**2, "That is the number for p = 0.5, the worst case. Here p is the accuracy that you are given."),
-        (lambda p, e: 10_000 * exact(p, e), per_cent),
-        (lambda p, e: p * (100 - p) / e**2, per_cent),
-        (lambda p, e: exact(p / 100, e), per_cent),
+        (lambda p, e: 10_000 * exact(p, e), percent),
+        (lambda p, e: p * (100 - p) / e**2, percent),
+        (lambda p, e: exact(p / 100, e), percent),
     ]  # fmt: skip
+    down = "Nearly: rounded down or to the nearest, the images may be too few by a part of one. Round up."
     rounding = [
         (exact, "Nearly: there is no part of an image. Round up at the end."),
         (lambda p, e: math.ceil(exact(p, e)) + 1, "Nearly: one too many. math.ceil rounds up already."),
-        (lambda p, e: math.floor(exact(p, e)), "Nearly: rounded down, the images are too few by a part of one. Round up."),
+        (lambda p, e: math.floor(exact(p, e)), down),
+        (lambda p, e: round(exact(p, e)), down),
     ]  # fmt: skip
-    inputs, rounded_up, wrong = draw_distinct(
-        lambda: (between(860, 891) / 1000, between(400, 801) / 100_000),
-        lambda p, e: math.ceil(exact(p, e)),
-        rounding + common_mistakes,
-        gap=3e-5,
-    )
-    number = one_number(call_answer(answer, *inputs), "one number")
-    about = "accuracy={}, error={}".format(*inputs)
-    got = f"For {about}, I expected {rounded_up} images and got {describe(number)}."
-    refuse([
-        (number < 0, f"{got} Less than none? Both are shares: accuracy is at most 1, so 1 − p is not negative."),
-        (number <= 1, f"{got} That is next to nothing. A part rounded to 0 too early, the fraction upside down, or the error in per cent?"),
-    ])  # fmt: skip
-    mistakes = wrong[:3] + [(cut(value), words) for value, words in wrong[3:] for cut in (float, math.floor, math.ceil)]
+
+    def right(accuracy: float, error: float) -> int:
+        return math.ceil(exact(accuracy, error))
+
+    def read(got: object) -> float:
+        number = toolkit.one_number(got)
+        came = f"I got {describe(number)} images."
+        refuse([
+            (number < 0, f"{came} Less than none? Both are shares: accuracy is at most 1, so 1 − p is not negative."),
+            (number < 1, f"{came} That is next to nothing. A part rounded to 0 too early, the fraction upside down, or the error in percent?"),
+        ])  # fmt: skip
+        return number
+
+    def draw() -> tuple[float, float]:
+        return between(80, 96) / 100, between(40, 201) / 10_000
+
+    mistakes = rounding + [
+        (lambda p, e, wrong=wrong, cut=cut: cut(wrong(p, e)), words)
+        for wrong, words in common_mistakes
+        for cut in (float, math.ceil)
+    ]
     hint = "Square both sides of error = √(p(1 − p)/n), then solve for n."
-    compare(number, rounded_up, about, mistakes, 1e-5, hint)
+    check_function(answer, draw, right, mistakes, "", hint, 1e-5, read=read)
+    for error, images in ((0.125, 16), (0.5, 1)):
+        wanted = f"Here p(1 − p)/error² is exactly {images}, so there is nothing to round up: int(…) + 1 or // and + 1 add an image too many, math.ceil doesn't."  # fmt: skip
+        toolkit.check_edge_case(answer, (0.5, error), images, f"accuracy=0.5, error={error}", wanted, read)
     return "Half the error costs four times the images: that is the square."
 
 
 def recall_precision_f1(answer: Callable) -> str:
     """A function that returns recall, precision and F1 of a class."""
-    chosen = (0, 1, 2, 3, 4, 5, 6, 8, 9)[between(0, 9)]  # 7 is the one in the chapter
-    hits, missed, intruders = between(30, 36), between(40, 46), between(100, 121)  # recall + precision is far from 1
-    others = torch.tensor([k for k in range(10) if k != chosen])
-    kinds, calm = others[torch.randint(9, (intruders + missed,))], others.repeat(between(34, 47))
-    mine = torch.tensor([chosen])
-    labels = torch.cat([mine.repeat(hits + missed), kinds[:intruders], calm])
-    read = calm.where(torch.rand(len(calm)) < 0.8, calm.roll(1))  # a neighbour in the list, never `chosen`
-    predicted = torch.cat([mine.repeat(hits), kinds[intruders:], mine.repeat(intruders), read])
-    order = torch.randperm(len(labels))
-    predicted, labels = predicted[order], labels[order]
 
-    right = recall, precision, f1 = _three(predicted, labels, chosen)
-    images, mean, accuracy = len(labels), (recall + precision) / 2, (predicted == labels).double().mean().item()
+    def right(predicted: Tensor, labels: Tensor, chosen: int) -> tuple[float, float, float]:
+        called, true = predicted == chosen, labels == chosen
+        hits = int((called & true).sum())
+        if hits == 0:
+            return 0.0, 0.0, 0.0
+        recall, precision = hits / int(true.sum()), hits / int(called.sum())
+        return recall, precision, 2 * precision * recall / (precision + recall)
+
+    def draw() -> tuple[Tensor, Tensor, int]:
+        predicted, labels = torch.tensor([2, 4, 7])[torch.randint(3, (2, 30))]  # 7 is the one in the chapter
+        return predicted, labels, (2, 4)[between(0, 2)]
+
+    def mistake(change: Callable[..., tuple], words: str) -> tuple[Callable, str]:
+        """Return what an answer gives that makes (recall, precision, F1) of the right three and of some counts."""
+
+        def wrong(predicted: Tensor, labels: Tensor, chosen: int) -> tuple:
+            r, p, f = right(predicted, labels, chosen)
+            hits = int(((predicted == chosen) & (labels == chosen)).sum())
+            either = int(((predicted == chosen) | (labels == chosen)).sum())
+            accuracy = (predicted == labels).double().mean().item()
+            return change(r, p, f, hits, either, accuracy, len(labels))
+
+        return wrong, words
+
     swapped, only_f1 = "Recall and precision have changed places", "Recall and precision are right, F1 is not."
-    same_twice = [
-        (hits / images, "You divided by all images. Recall divides by the true ones of this class, precision by the called ones."),
-        (1 - (missed + intruders) / images, "You counted every image that is rightly *not* called this class as well; recall and precision leave those out."),
-        (hits, "That is the number of hits. A share of what? Recall divides by the true ones, precision by the called ones."),
-        (accuracy, "That is the accuracy, which counts all classes. Here only the chosen one is meant."),
-        (recall, "Recall is there twice. Precision divides by all that were *called* so."),
-        (precision, "Precision is there twice. Recall divides by all that truly *are* so."),
+    last = "F1 comes last: `return recall, precision, f1`."
+    twice = [
+        (lambda r, p, f, hits, either, accuracy, n: hits / n, "You divided by all images. Recall divides by the true ones of this class, precision by the called ones."),
+        (lambda r, p, f, hits, either, accuracy, n: 1 - (either - hits) / n, "You counted every image that is correctly *not* called this class as well; recall and precision leave those out."),
+        (lambda r, p, f, hits, either, accuracy, n: hits, "That is the number of hits. A share of what? Recall divides by the true ones, precision by the called ones."),
+        (lambda r, p, f, hits, either, accuracy, n: accuracy, "That is the accuracy, which counts all classes. Here only the chosen one matters."),
+        (lambda r, p, f, hits, either, accuracy, n: r, "Recall is there twice. Precision divides by all that were *called* so."),
+        (lambda r, p, f, hits, either, accuracy, n: p, "Precision is there twice. Recall divides by all that truly *are* so."),
     ]  # fmt: skip
     common_mistakes = [
-        ([precision, recall, f1], f"{swapped}. Recall divides by the true ones, precision by the called ones, and recall comes first."),
-        ([precision, recall, mean], f"{swapped}, and F1 is not their harmonic mean yet."),
-        ([recall, precision, mean], f"{only_f1} That is the plain mean of the two. The harmonic mean is nearer to the smaller one: 2 · precision · recall / (precision + recall)."),
-        ([recall, precision, 3 * recall], f"{only_f1} The sum below the line needs brackets: a / (b + c)."),
-        ([recall, precision, f1 / 2], f"{only_f1} Is the 2 missing in front?"),
-        ([recall, precision, precision * recall], f"{only_f1} That is their product, and something is still to be divided by."),
-        ([recall, precision, 2 * precision * recall], f"{only_f1} 2 · precision · recall has to be divided by their sum, which is less than 1: `max(1, …)` would undo that."),
-        ([recall, precision, (precision * recall) ** 0.5], f"{only_f1} That is the geometric mean; F1 is the harmonic one."),
-        ([recall, precision, accuracy], f"{only_f1} That is the accuracy, which counts all classes."),
-        *[([f1, *rest], "F1 comes last: `return recall, precision, f1`.") for rest in (right[:2], right[1::-1])],
-        ([100 * share for share in right], "Those are per cent. Shares are between 0 and 1."),
-        (_three(predicted, labels, 7), "Those are the three numbers of class 7. Is there still a 7 in your function, in the place of `chosen`?"),
-        *[([value, value, third], words) for value, words in same_twice for third in (value, f1)],
+        mistake(lambda r, p, f, *more: (p, r, f), f"{swapped}. Recall divides by the true ones, precision by the called ones, and recall comes first."),
+        mistake(lambda r, p, f, *more: (p, r, (p + r) / 2), f"{swapped}, and F1 is not their harmonic mean yet."),
+        mistake(lambda r, p, f, *more: (r, p, (p + r) / 2), f"{only_f1} That is the plain mean of the two. The harmonic mean is nearer to the smaller one: 2 · precision · recall / (precision + recall)."),
+        mistake(lambda r, p, f, *more: (r, p, 3 * r), f"{only_f1} The sum below the line needs parentheses: a / (b + c)."),
+        mistake(lambda r, p, f, *more: (r, p, f / 2), f"{only_f1} Is the 2 missing in front?"),
+        mistake(lambda r, p, f, *more: (r, p, p * r), f"{only_f1} That is their product, and something is still to be divided by."),
+        mistake(lambda r, p, f, *more: (r, p, 2 * p * r), f"{only_f1} 2 · precision · recall has to be divided by their sum, which is less than 1: `max(1, …)` would undo that."),
+        mistake(lambda r, p, f, *more: (r, p, (p * r) ** 0.5), f"{only_f1} That is the geometric mean; F1 is the harmonic one."),
+        mistake(lambda r, p, f, hits, either, accuracy, n: (r, p, accuracy), f"{only_f1} That is the accuracy, which counts all classes."),
+        mistake(lambda r, p, f, *more: (f, r, p), last),
+        mistake(lambda r, p, f, *more: (f, p, r), last),
+        mistake(lambda r, p, f, *more: (100 * r, 100 * p, 100 * f), "Those are percentages. Shares are between 0 and 1."),
+        (lambda predicted, labels, chosen: right(predicted, labels, 7), "Those are the three numbers of class 7. Is there still a 7 in your function, in the place of `chosen`?"),
+        *[mistake(lambda *given, of=of, third=third: (of(*given), of(*given), given[2] if third else of(*given)), words) for of, words in twice for third in (False, True)],
     ]  # fmt: skip
 
-    def read_three(got: object) -> Tensor:
-        return numbers(got, 3, "three numbers, `return recall, precision, f1`,")
+    def read(got: object) -> Tensor:
+        return toolkit.numbers(got, 3, "three numbers, `return recall, precision, f1`,")
 
-    got, about = read_three(call_answer(answer, predicted, labels, chosen)), f"class {chosen} of {images} images"
+    def about(predicted: Tensor, labels: Tensor, chosen: int) -> str:
+        return f"class {chosen} of {len(labels)} images (recall, precision, F1)"
+
     hint = "Recall: of the true ones, how many were called so? Precision: of those called so, how many are true? Use only what the function is given."
-    compare(got, right, f"{about} (recall, precision, F1)", common_mistakes, hint=hint)
-    never, none = predicted.where(predicted != chosen, others[0]), labels.where(labels != chosen, others[1])
+    helpers = [evaluation.class_scores]
+    by_hand = torch.tensor([0, 0, 4, 7, 4]), torch.tensor([0, 4, 0, 0, 4]), 0  # 1/3, 1/2, 2/5
+    check_function(answer, draw, right, common_mistakes, about, hint, edges=[by_hand], read=read, forbidden=helpers)
     wanted = "There is not one hit. With nothing to divide by, return 0 for what can't be computed."
-    check_edge_case(answer, (never, labels, chosen), [0.0] * 3, "a class that was never called", wanted, read_three)
-    check_edge_case(
-        answer, (predicted, none, chosen), [0.0] * 3, "a class that no image belongs to", wanted, read_three
-    )
+    for predicted, labels in (
+        ([4, 7, 4, 7], [2, 2, 4, 7]),  # never called
+        ([4, 2, 2, 7], [4, 7, 4, 7]),  # no image belongs to it
+        ([4, 2, 2, 7], [2, 4, 7, 2]),  # both, and yet no hit
+        ([4, 7], [7, 4]),  # neither
+    ):
+        inputs = torch.tensor(predicted), torch.tensor(labels), 2
+        words = toolkit.show(("predicted", "labels", "chosen"), inputs)
+        toolkit.check_edge_case(answer, inputs, [0.0] * 3, words, wanted, read)
+    one = torch.tensor([2]), torch.tensor([2]), 2
+    toolkit.check_edge_case(answer, one, [1.0] * 3, "a single image, which is a hit", "All three are 1.", read)
     return "All three, in their order, and a class without a single hit gets 0."
-
-
-def _three(predicted: Tensor, labels: Tensor, chosen: int) -> tuple[float, float, float]:
-    called, true = predicted == chosen, labels == chosen
-    hits = int((called & true).sum())
-    recall, precision = hits / int(true.sum()), hits / int(called.sum())
-    return recall, precision, 2 * precision * recall / (precision + recall)
 
 
 def confusion(answer: Callable) -> str:
     """A function that counts the confusion matrix."""
-    classes = between(5, 8)
-    labels = torch.cat([torch.arange(classes).repeat(between(4, 7)), torch.randint(classes, (250,)) // 2])
-    predicted = (labels + torch.tensor([0, 0, 0, 1, 1, 2])[torch.randint(6, labels.shape)]) % classes
-    predicted[:classes] = labels[:classes]
-    predicted[-9:], labels[-9:] = 1, 0  # t is read as t, t + 1 or t + 2: never symmetric, and some pairs come often
 
     def right(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
         return (classes * labels + predicted).bincount(minlength=classes**2).reshape(classes, classes)
 
-    matrix = right(predicted, labels, classes)
-    seen, margin = (matrix > 0).int(), (0, 10 - classes, 0, 10 - classes)
-    once = "Each pair was counted once, however often it occurs. In a loop over the images, add 1 instead of writing 1. `matrix[labels, predicted] += 1` without a loop reads, adds and writes back once for all."  # fmt: skip
-    shares = [matrix / total for total in (matrix.sum(dim=1, keepdim=True), matrix.sum(dim=0), matrix.sum())]
+    def draw(images: int = 0, classes: int = 3) -> tuple[Tensor, Tensor, int]:
+        predicted, labels = torch.randint(classes, (2, images or between(7, 10)))
+        predicted[-1] = labels[-1] = classes - 1  # so that the last class occurs
+        return predicted, labels, classes
+
+    def of_right(change: Callable[[Tensor], object]) -> Callable:
+        return lambda predicted, labels, classes: change(right(predicted, labels, classes))
+
+    def share_of(whole: int, axis: Any) -> Callable:
+        return of_right(lambda m: whole * m / m.sum(axis, keepdim=True))
+
+    def padded(matrix: Tensor) -> Tensor:
+        return F.pad(matrix, (0, 10 - len(matrix)) * 2)
+
+    once = "Each pair was counted once, however often it occurs. In a loop over the images, add 1 instead of writing 1. `matrix[labels, predicted] += 1` without a loop reads, adds and writes back once for all."
+    aliased = "All rows are the same one: `[[0] * n] * n` holds a single row n times, so that counting in one counts in all. Make each row anew: `[[0] * n for _ in range(n)]`."
+    shares = "Those are shares or percentages. Return the counts themselves."
     common_mistakes = [
-        (matrix.T, "That is the matrix on its side: rows should be the true classes, columns the predicted ones."),
-        (F.pad(matrix, margin), "There is a fixed 10 in your function. `classes` tells how many there are."),
-        (F.pad(matrix.T, margin), "There is a fixed 10 in your function, and the matrix is on its side: rows are true classes."),
-        (F.pad(seen, margin), f"{once} And there is a fixed 10 in it."),
-        (seen, once),
-        (seen.T, f"{once} And it is on its side: rows are the true classes."),
-        (0 * matrix, "All zeros. With lists of numbers, `matrix[labels]` is a copy, and `matrix[labels][predicted] += 1` counts into that. Put both indices into one pair of brackets, and mind pairs that occur twice."),
-        *[(k * share, "Those are shares or per cent. Return the counts themselves.") for share in shares for k in (1, 100)],
-        (matrix - matrix.diag().diag(), "The diagonal is empty. What was read rightly is counted too, in the row and column of its class."),
-        (matrix.diag().diag(), "Only the diagonal was counted. The mistakes belong in the matrix as well."),
-        (matrix.flatten(), "The counts are right, in one long row. What is missing is a reshape."),
-        (matrix.T.flatten(), "The counts are in one long row and on their side. Number the pairs by the true class first, then reshape."),
-        (matrix.sum(dim=0), "That tells how often each class was predicted. Here each *pair* of true and predicted class is counted."),
-        (matrix.sum(dim=1), "That tells how often each class occurs. Here each *pair* of true and predicted class is counted."),
-        (matrix.diag(), "Those are the hits of each class, the diagonal. The mistakes are missing."),
+        (of_right(lambda m: m.T), "That is the matrix on its side: rows should be the true classes, columns the predicted ones."),
+        (of_right(lambda m: m.sum(0).expand(len(m), -1)), aliased),
+        (of_right(lambda m: m.sum(1).expand(len(m), -1)), f"{aliased} Besides, rows should be the true classes."),
+        (of_right(padded), "There is a fixed 10 in your function. `classes` tells how many there are."),
+        (of_right(lambda m: padded(m.T)), "There is a fixed 10 in your function, and the matrix is on its side: rows are true classes."),
+        (of_right(lambda m: padded((m > 0).int())), f"{once} And there is a fixed 10 in it."),
+        (of_right(lambda m: (m > 0).int()), once),
+        (of_right(lambda m: (m > 0).int().T), f"{once} And it is on its side: rows are the true classes."),
+        (of_right(lambda m: 0 * m), "All zeros. With lists of numbers, `matrix[labels]` is a copy, and `matrix[labels][predicted] += 1` counts into that. Put both indices into one pair of brackets, and watch out for pairs that occur twice."),
+        *[(share_of(k, axis), shares) for k in (1, 100) for axis in (0, 1, (0, 1))],
+        (of_right(lambda m: m - m.diag().diag()), "The diagonal is empty. What was read correctly is counted too, in the row and column of its class."),
+        (of_right(lambda m: m.diag().diag()), "Only the diagonal was counted. The mistakes belong in the matrix as well."),
+        (of_right(lambda m: m + 1), "Each field is one too large. Did you start from ones instead of zeros?"),
+        (of_right(lambda m: m.flatten()), "The counts are right, in one long row. What is missing is a reshape."),
+        (of_right(lambda m: m.T.flatten()), "The counts are in one long row and on their side. Number the pairs by the true class first, then reshape."),
+        (of_right(lambda m: m.sum(dim=0)), "That tells how often each class was predicted. Here each *pair* of true and predicted class is counted."),
+        (of_right(lambda m: m.sum(dim=1)), "That tells how often each class occurs. Here each *pair* of true and predicted class is counted."),
+        (of_right(lambda m: m.diag()), "Those are the hits of each class, the diagonal. The mistakes are missing."),
     ]  # fmt: skip
-    got, about = call_answer(answer, predicted, labels, classes), f"{len(labels)} images of {classes} classes"
-    compare(got, matrix, about, common_mistakes, hint="At [t, p], count the images of class t that were read as p.")
-    fewer = predicted.clamp(max=classes - 2), labels.clamp(max=classes - 2), classes
+
+    def about(predicted: Tensor, labels: Tensor, classes: int) -> str:
+        return f"predicted={predicted.tolist()}, labels={labels.tolist()}, classes={classes}" if len(labels) < 12 else f"{len(labels)} images of {classes} classes"  # fmt: skip
+
+    last = torch.tensor([0, 1, 1, 0]), torch.tensor([1, 1, 0, 0]), 3
+    first = torch.tensor([2, 1, 2, 2]), torch.tensor([2, 1, 1, 2]), 3
+    single = torch.tensor([3]), torch.tensor([3]), 5
+    alike = torch.ones(300, dtype=torch.int64), torch.ones(300, dtype=torch.int64), 2
+    check_function(
+        answer,
+        draw,
+        right,
+        common_mistakes,
+        about,
+        "At [t, p], count the images of class t that were read as p, in whole numbers that go beyond 255.",
+        edges=[draw(200, 7), draw(1), alike],
+        forbidden=[multiclass_confusion_matrix],
+    )
     wanted = "Its row and its column should be there, full of zeros: take the size from `classes`, or give bincount its minlength."
-    check_edge_case(answer, fewer, right(*fewer), f"{classes} classes of which the last never occurs", wanted)
+    for inputs, which in ((last, "last"), (first, "first"), (single, "first")):
+        expected, words = right(*inputs), f"{about(*inputs)}, where the {which} class never occurs"
+        toolkit.check_edge_case(answer, inputs, expected, words, wanted)
     return "Every image is counted once: in the row of what it is, in the column of what it was called."
 
 
@@ -195,7 +247,8 @@ def attracts(answer: object, matrix: Tensor) -> str:
     """A reading: which class attracts the most mistakes."""
     counts = torch.as_tensor(matrix).detach().cpu()
     text = answer.strip() if isinstance(answer, str) else ""
-    number = one_number(int(text) if text.isdecimal() else answer, "the number of a class, 3 say,")
+    chosen_one = int(text) if text.isdecimal() else answer
+    number = toolkit.numbers(chosen_one, 1, "the number of a class, 3 say,", any_order=True).item()
     if number not in range(len(counts)):
         raise WrongAnswer(f"I expected the number of a class, from 0 to {len(counts) - 1}, and got {describe(answer)}.")
     chosen, mistakes = int(number), counts.clone().fill_diagonal_(0)
@@ -203,8 +256,8 @@ def attracts(answer: object, matrix: Tensor) -> str:
     if columns.max() == 0:
         return "In this matrix there is no mistake, so no class attracts any: each answer is as good as yours."
     if columns[chosen] == columns.max():
-        return f"Wrongly read images in its column: {columns[chosen]}, of {mistakes.sum()} in all."
-    held = f"Class {chosen}'s column holds {columns[chosen]} wrongly read images; another holds {columns.max()}."
+        return f"Misread images in its column: {columns[chosen]}, of {mistakes.sum()} in all."
+    held = f"Class {chosen}'s column holds {columns[chosen]} misread images; another holds {columns.max()}."
     refuse([
         (rows[chosen] == rows.max(), f"{held} Yours has most mistakes in its *row*: its own images, taken for others. Go down the columns."),
         (mistakes[chosen].max() == mistakes.max(), f"{held} One field in your class's row holds the most frequent mistake. Who attracted those images? Add up whole columns."),
@@ -216,53 +269,72 @@ def attracts(answer: object, matrix: Tensor) -> str:
 
 def handed_on(answer: Callable) -> str:
     """A function that tells what a threshold hands on, and what it catches."""
-    caught, alarms, slipped, calm = between(40, 45), between(120, 141), between(18, 21), between(200, 221)
-    threshold, images = between(60, 81) / 100, caught + alarms + slipped + calm
-    below = 0.3 + (threshold - 0.305) * torch.rand(caught + alarms)  # none within 0.005 of the threshold
-    above = (threshold + 0.005) + (0.995 - threshold) * torch.rand(slipped + calm)
-    below[-4:], above[:4], above[-4:] = 0.4, 0.85, 0.85  # so that thresholds of 0.5 and of 0.9 differ from this one
-    is_right = torch.cat([torch.arange(len(below)) >= caught, torch.arange(len(above)) >= slipped])
-    order = torch.randperm(images)
-    confidence, is_right = torch.cat([below, above])[order], is_right[order]
 
-    share, mistakes = (caught + alarms) / images, caught + slipped
-    found, fixed = caught / mistakes, confidence < 0.9
-    fixed_shares = [fixed.double().mean().item(), int((fixed & ~is_right).sum()) / mistakes]
+    def right(confidence: Tensor, is_right: Tensor, threshold: float) -> tuple[float, float]:
+        below, wrong = confidence < threshold, ~is_right
+        return below.double().mean().item(), int((below & wrong).sum()) / max(1, int(wrong.sum()))
+
+    def draw() -> tuple[Tensor, Tensor, float]:
+        threshold = (0.625, 0.75, 0.875)[between(0, 3)]  # some are exactly there: all of these are whole sixteenths
+        confidence = torch.randint(4, 16, (30,)) / 16
+        return confidence, torch.rand(30) < 0.6, threshold
+
+    def mistake(change: Callable[..., tuple | float], words: str) -> tuple[Callable, str]:
+        """Return what an answer gives that makes its shares of these counts."""
+
+        def wrong(confidence: Tensor, is_right: Tensor, threshold: float) -> tuple | float:
+            below, n = confidence < threshold, len(confidence)
+            return change(int(below.sum()), int((below & ~is_right).sum()), int((~is_right).sum()) or 1, n)
+
+        return wrong, words
+
     above_it = "Those are the images *above* the threshold. The unsure ones are below it."
     first, question = "The first share is right.", "The question is: of all mistakes, how many are among them?"
+    at = "An image exactly at the threshold is not below it: < rather than <=."
     common_mistakes = [
-        ([found, share], "The two numbers have changed places: the share of the images comes first."),
-        ([100 * share, 100 * found], "Those are per cent. Shares are between 0 and 1."),
-        ([share, 100 * found], "The second is in per cent. Shares are between 0 and 1."),
-        ([100 * share, found], "The first is in per cent. Shares are between 0 and 1."),
-        ([caught + alarms, caught], "Those are numbers of images. Shares of what? The first of all images, the second of all mistakes."),
-        ([share, caught], "The second is a number of images. Divide it by the number of all mistakes."),
-        ([caught + alarms, found], "The first is a number of images. Divide it by the number of all images."),
-        ([share, caught / (caught + alarms)], f"{first} The second is the share of mistakes among the *unsure* images. {question}"),
-        ([share, caught / images], f"{first} For the second you divided by all images. Of all *mistakes*, how many are below?"),
-        ([share, mistakes / images], f"{first} The second is the share of mistakes among all images; which of them are below the threshold?"),
-        ([share, caught / (alarms + calm)], f"{first} For the second you divided by the right answers. `~is_right` are the mistakes."),
-        ([share, alarms / (alarms + calm)], f"{first} The second counts right answers among the unsure. `~is_right` are the mistakes."),
-        ([share, alarms / (caught + alarms)], f"{first} The second is the share of the unsure images that are *right*. {question}"),
-        ([share, slipped / mistakes], f"{first} The second is what still slips through: the mistakes *above* the threshold."),
-        *[([1 - share, wrong], above_it) for wrong in (slipped / mistakes, slipped / (slipped + calm))],
-        ([slipped + calm, slipped], above_it),
-        ([1 - share, found], "The second share is right. The first counts the images *above* the threshold."),
-        (fixed_shares, "Those are the shares for 0.9. Is there still a 0.9 in your function, in the place of `threshold`?"),
+        (lambda c, r, t: ((c <= t).double().mean().item(), int(((c <= t) & ~r).sum()) / int((~r).sum())), at),
+        (lambda c, r, t: ((c < t).double().mean().item(), int(((c <= t) & ~r).sum()) / int((~r).sum())), f"{first} {at}"),
+        (lambda c, r, t: ((c <= t).double().mean().item(), int(((c < t) & ~r).sum()) / int((~r).sum())), f"The second share is right. {at}"),
+        mistake(lambda below, caught, wrong, n: (caught / wrong, below / n), "The two numbers have changed places: the share of the images comes first."),
+        mistake(lambda below, caught, wrong, n: (100 * below / n, 100 * caught / wrong), "Those are percentages. Shares are between 0 and 1."),
+        mistake(lambda below, caught, wrong, n: (below / n, 100 * caught / wrong), "The second is a percentage. Shares are between 0 and 1."),
+        mistake(lambda below, caught, wrong, n: (100 * below / n, caught / wrong), "The first is a percentage. Shares are between 0 and 1."),
+        mistake(lambda below, caught, wrong, n: (below, caught), "Those are numbers of images. Shares of what? The first of all images, the second of all mistakes."),
+        mistake(lambda below, caught, wrong, n: (below / n, caught), "The second is a number of images. Divide it by the number of all mistakes."),
+        mistake(lambda below, caught, wrong, n: (below, caught / wrong), "The first is a number of images. Divide it by the number of all images."),
+        mistake(lambda below, caught, wrong, n: (below / n, caught / max(1, below)), f"{first} The second is the share of mistakes among the *unsure* images. {question}"),
+        mistake(lambda below, caught, wrong, n: (below / n, caught / n), f"{first} For the second you divided by all images. Of all *mistakes*, how many are below?"),
+        mistake(lambda below, caught, wrong, n: (below / n, wrong / n), f"{first} The second is the share of mistakes among all images; which of them are below the threshold?"),
+        mistake(lambda below, caught, wrong, n: (below / n, caught / max(1, n - wrong)), f"{first} For the second you divided by the right answers. `~is_right` are the mistakes."),
+        mistake(lambda below, caught, wrong, n: (below / n, (below - caught) / max(1, n - wrong)), f"{first} The second counts right answers among the unsure. `~is_right` are the mistakes."),
+        mistake(lambda below, caught, wrong, n: (below / n, (below - caught) / max(1, below)), f"{first} The second is the share of the unsure images that are *right*. {question}"),
+        mistake(lambda below, caught, wrong, n: (below / n, 1 - caught / wrong), f"{first} The second is what still slips through: the mistakes *above* the threshold."),
+        mistake(lambda below, caught, wrong, n: (1 - below / n, 1 - caught / wrong), above_it),
+        mistake(lambda below, caught, wrong, n: (n - below, wrong - caught), above_it),
+        (lambda c, r, t: ((c > t).double().mean().item(), int(((c > t) & ~r).sum()) / int((~r).sum())), above_it),
+        mistake(lambda below, caught, wrong, n: (1 - below / n, caught / wrong), "The second share is right. The first counts the images *above* the threshold."),
+        *[(lambda c, r, t, fixed=fixed: right(c, r, fixed), f"Those are the shares for {fixed}. Is there still a {fixed} in your function, in the place of `threshold`?") for fixed in (0.9, 0.5, 0.99)],
     ]  # fmt: skip
 
     def read(got: object) -> Tensor:
-        return numbers(got, 2, "two numbers, (share of the images, share of the mistakes),")
+        return toolkit.numbers(got, 2, "two numbers, (share of the images, share of the mistakes),")
 
-    about = f"{images} images and threshold={threshold} (share of images, share of mistakes)"
-    hint = "First count what is below the threshold; then count the mistakes in it, out of all mistakes."
-    compare(
-        read(call_answer(answer, confidence, is_right, threshold)), [share, found], about, common_mistakes, hint=hint
-    )
-    flawless = confidence, torch.ones_like(is_right), threshold
-    wanted = "With no mistake there is nothing to catch: return 0 for the second."
-    check_edge_case(answer, flawless, [share, 0.0], "images without a mistake", wanted, read)
-    return "What it costs, and what it catches: so a threshold is weighed, by the validation images."
+    def about(confidence: Tensor, is_right: Tensor, threshold: float) -> str:
+        return f"{len(confidence)} images and threshold={threshold} (share of images, share of mistakes)"
+
+    few, half = torch.tensor([0.5, 0.75, 0.75, 1.0]), torch.tensor([False, True, False, False])
+    edges = [(few, half, 0.75)]
+    hint = "First count what is below the threshold; then count the mistakes among those, out of all mistakes."
+    check_function(answer, draw, right, common_mistakes, about, hint, edges=edges, read=read)
+    flawless = few, torch.ones(4, dtype=torch.bool), 0.75
+    for inputs, which, wanted in (
+        (flawless, "images without a mistake", "With no mistake there is nothing to catch: return 0 for the second."),
+        ((few, half, 0.25), "a threshold below all images", "None is handed on and none is caught: 0 and 0."),
+        ((few, half, 1.1), "a threshold above all images", "All are handed on, so all mistakes are caught: 1 and 1."),
+        ((few[:1], half[:1], 0.75), "a single image, misread and unsure", "It is below the threshold: 1 and 1."),
+    ):
+        toolkit.check_edge_case(answer, inputs, right(*inputs), which, wanted, read)
+    return "What it costs, and what it catches: that is how to weigh a threshold, on the validation images."
 
 
 CHECKS = {

@@ -13,7 +13,7 @@ HINTS_FOR_ERRORS = {
     "backward through the graph a second time": "These gradients were computed already: compute a new loss first.",
     "modified by an inplace operation": "Numbers changed after the loss. Does step() come before backward()?",
     "mat1 and mat2 shapes": "A linear layer got a list of the wrong length. Look at the shape that goes in.",
-    "Boolean value of Tensor": "`if`, `and`, `or` need one True or False. Masks take & and |, each in parentheses.",
+    "Boolean value of Tensor": "`if`, `and`, `or`, `not` need one True or False. Masks take &, |, ~ instead.",
     "bitwise_": "& and | combine masks: put each comparison in parentheses, (a == 1) & (b == 1).",
     "context manager": "Are the parentheses missing after a name? `with torch.no_grad():`",
     "'method' object is not iterable": "Are the parentheses missing after a name? `model.parameters()`",

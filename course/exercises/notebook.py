@@ -48,7 +48,9 @@ def variables_read(answer: object) -> dict[str, Any]:
     known = function.__globals__ if function else {}
     for name in _names(function.__code__, "LOAD_GLOBAL", "LOAD_NAME") if function else ():
         value = known.get(name)
-        if name in known and not (name.isupper() or inspect.isroutine(value) or isinstance(value, type | ModuleType)):
+        if name in known and not (
+            name.startswith("__") or name.isupper() or inspect.isroutine(value) or isinstance(value, type | ModuleType)
+        ):
             found[name] = value
     return found
 

@@ -1,5 +1,7 @@
 """Right and wrong answers to the exercises of chapter 1."""
 
+from fractions import Fraction
+
 import numpy as np
 import torch
 
@@ -20,6 +22,28 @@ def split_with_numpy(total, val_size, seed):
 def split_with_torch(total, val_size, seed):
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed)).tolist()
     return order[:-val_size], order[-val_size:]
+
+
+def split_train_sorted(total, val_size, seed):
+    val = np.random.default_rng(seed).choice(total, val_size, replace=False)
+    return np.setdiff1d(np.arange(total), val), val
+
+
+def split_if_seed(total, val_size, seed):
+    generator = torch.Generator().manual_seed(seed) if seed else None
+    return torch.randperm(total, generator=generator).split([total - val_size, val_size])
+
+
+def split_turned(total, val_size, seed):
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(0)).roll(seed)
+    return order[val_size:], order[:val_size]
+
+
+def negative_pixel_by_pixel(image):
+    for row in range(28):
+        for column in range(28):
+            image[row, column] = 255 - image[row, column]
+    return image
 
 
 def split_drawn_twice(total, val_size, seed):
@@ -96,13 +120,14 @@ def predictions():
 CONTEXT = {"1.6": predictions}
 
 RIGHT = {
-    "1.1": [lambda image: 255 - image, lambda image: ~image, lambda image: (image.float() * -1 + 255).to(torch.uint8)],
+    "1.1": [lambda image: 255 - image, negative_pixel_by_pixel, lambda image: image.bitwise_not_(), lambda image: (image.float() * -1 + 255).to(torch.uint8)],
     "1.2": [
         lambda images: (images > 0).float().mean(dim=(1, 2)),
         lambda images: (images != 0).flatten(1).sum(dim=1) / 784,
         ink_share_in_a_loop,
+        lambda images: (Fraction(int((image > 0).sum()), 784) for image in images),
     ],
-    "1.3": [split_with_torch, split_with_numpy],
+    "1.3": [split_with_torch, split_with_numpy, split_train_sorted],
     "1.4": [standardise_by(lambda train, test: train), lambda a, b: [(x / 1.0 - a.float().mean()) / a.float().std() for x in (a, b)]],
     "1.5": [(469, 96), [469, 60_000 % 128], (torch.tensor(469), 96.0)],
     "1.6": [(4, 9), {4, 9}, (9, 4), [5, 3], torch.tensor([3, 8])],
@@ -113,32 +138,37 @@ WRONG = {
         (lambda image: -image, "Subtract from what?"),
         (lambda image: 1 - image, "What is full ink here?"),
         (lambda image: image.max() - image, "largest pixel of this image"),
-        (lambda image: (image - 255).abs(), "Which way round must the difference be?"),
-        (lambda image: 1 - image / 255, "the scale is not"),
+        (lambda image: (image - 255).abs(), "Which way around should the difference be?"),
+        (lambda image: 1 - image / 255, "the scale isn't"),
         (lambda image: 255 * (image == 0), "A pixel of 200 should become 55"),
         (lambda image: image, "as it was"),
-        (lambda image: image.sub_(255), "changed the tensor"),
+        (lambda image: image.sub_(255), "Which way around should"),
     ],
     "1.2": [
         (lambda images: (images > 0).float().mean(), "one number for all images"),
         (lambda images: (images > 0).float().mean(dim=0), "the first axis"),
         (lambda images: (images > 0).float().mean(dim=1), "over the rows only"),
         (lambda images: (images > 0).float().mean(dim=2), "over the columns only"),
-        (lambda images: 100 * (images > 0).float().mean(dim=(1, 2)), "per cent"),
+        (lambda images: 100 * (images > 0).float().mean(dim=(1, 2)), "percentages"),
         (lambda images: (images == 0).float().mean(dim=(1, 2)), "share of paper"),
-        (lambda images: (images > 0).sum(dim=(1, 2)), "Of how many?"),
+        (lambda images: (images > 0).sum(dim=(1, 2)), "Out of how many?"),
         (lambda images: images.float().mean(dim=(1, 2)) / 255, "dark ink counts more"),
         (lambda images: (images > 0).sum(dim=(1, 2)) // 784, "Divide last"),
         (lambda images: (images > 0).mean(dim=(1, 2)), "call .float() first"),
         (lambda images: (images > 0).float().mean(1, 2), "in one tuple"),
-        (lambda images: (images > 250).float().mean(dim=(1, 2)), "full ink only"),
+        (lambda images: (images > 127).float().mean(dim=(1, 2)), "every pixel above 0"),
+        (lambda images: (images > images.min()).float().mean(dim=(1, 2)), "all full ink, I expected 1"),
+        (lambda images: [(images[k] > 0).float().mean() for k in range(5)], "a fixed 5"),
+        (lambda images: (images > 0).float().mean(dim=(1, 2)).squeeze(), "For 1 image (1, 28, 28), I expected shape (1,)"),
         (lambda images: (images > 0).float().mean(dim=(1, 2), keepdim=True), "leave keepdim out"),
         (lambda images: (images[0] > 0).float().mean(), "inside the loop"),
     ],
     "1.3": [
-        (lambda total, val_size, seed: (torch.arange(total - val_size), torch.arange(total - val_size, total)), "sorted"),
+        (lambda total, val_size, seed: (torch.arange(total - val_size), torch.arange(total - val_size, total)), "shuffle first, then cut"),
+        (split_if_seed, "0 is a seed like any other"),
+        (split_turned, "draw another order"),
         (lambda *given: tuple(reversed(split_with_torch(*given))), "training part first"),
-        (split_drawn_twice, "in neither part"),
+        (split_drawn_twice, "is in neither part"),
         (split_without_seed, "The same seed gave two different splits"),
         (split_with_a_fixed_seed, "Where does `seed` enter"),
         (split_off_by_one, "ends of your slices"),
@@ -154,6 +184,8 @@ WRONG = {
         (standardise_by(lambda train, test: train, lambda part, mean, std: (part - mean) / std**2), "variance"),
         (standardise_by(lambda train, test: train, lambda part, mean, std: part - mean), "spread is not yet 1"),
         (standardise_by(lambda train, test: train, lambda part, mean, std: part / std - mean), "Subtract first"),
+        (lambda train, test: tuple((x - 0.1307) / 0.3081 for x in (train, test)), "for pixels from 0 to 1"),
+        (lambda train, test: tuple((x - (train / 255).mean()) / (train / 255).std() for x in (train, test)), "Two scales got mixed"),
         (standardise_train_only, "still on the old scale"),
         (standardise_overwriting, "normalised already"),
         (lambda train, test: (train.float() - train.float().mean(), test), "spread is not yet 1"),
@@ -171,17 +203,19 @@ WRONG = {
         ((782, 16), "the chapter's own setting"),
         ((938, 96), "batches of 64"),
         ((469, 128), "a full one"),
-        ((96, 469), "each other's place"),
+        ((96, 469), "Did you swap"),
+        ((469.001, 96), "469.001 is not right"),
+        ((469, 32), "missing to make it a full one"),
         ((470, 96), "470 is not right"),
-        ((469, 0), "no multiple of 128"),
-        ((469, 0.75), "How many images are that?"),
+        ((469, 0), "not a multiple of 128"),
+        ((469, 0.75), "How many images is that?"),
         (469, "two numbers"),
     ],
     "1.6": [
         ((4, 4), "itself"),
-        ((0, 1), "place 4 of 45"),
+        ((0, 1), "confused these two once, which is place 4 of 45"),
         ((0, 10), "from 0 to 9"),
         ("4 and 9", "two class numbers, (0, 1) say"),
-        ((6, 7), "0 times"),
+        ((6, 7), "never confused these two"),
     ],
 }  # fmt: skip

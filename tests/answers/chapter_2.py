@@ -1,10 +1,29 @@
 """Right and wrong answers to the exercises of chapter 2."""
 
+from fractions import Fraction
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-CONTEXT: dict = {}
+TRUE = torch.arange(64) % 10
+DRAWN = torch.randint(10, (64,), generator=torch.Generator().manual_seed(1))
+
+
+class Memory(nn.Module):
+    """A network that has learned the first labels of 64, and no others; the logits tell how surely."""
+
+    def __init__(self, labels, count=64, logit=9.0, dropout=0.0):
+        super().__init__()
+        self.logits = logit * F.one_hot(torch.where(torch.arange(64) < count, labels, (labels + 1) % 10), 10)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, images):
+        return self.logits[: len(images)]
+
+
+STUDENT = Memory(TRUE)
+CONTEXT = {"2.6": lambda: {"images": torch.zeros(64, 1, 28, 28), "labels": TRUE, "student": STUDENT}}
 
 
 def softmax_in_a_loop(logits):
@@ -48,6 +67,25 @@ def head(*more, first=FLATTEN, middle=RELU, swap=False):
     return build
 
 
+def head_of_a_class_inside(*sizes):
+    class Inside(Head):
+        pass
+
+    return Inside(*sizes)
+
+
+def lazy_head(features, hidden, classes):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(hidden), nn.ReLU(), nn.LazyLinear(classes))
+
+
+def frozen_head(*sizes):
+    return head()(*sizes).requires_grad_(False)
+
+
+def head_with_batch_norm(features, hidden, classes):
+    return head(middle=(nn.BatchNorm1d(hidden, affine=False), nn.ReLU()))(features, hidden, classes)
+
+
 class AlwaysDropout(nn.Module):
     def forward(self, values):
         return F.dropout(values, 0.5)
@@ -73,10 +111,11 @@ class OwnParameters(nn.Module):
 
 
 RIGHT = {
-    "2.1": [("orange", "purple"), [" Orange", "PURPLE "]],
+    "2.1": [("orange", "purple"), [" Orange", "PURPLE "], "orange, purple"],
     "2.2": [
         lambda size, kernel, padding: size - kernel + 1 + 2 * padding,
         lambda size, kernel, padding: (size + 2 * padding - kernel) / 1 + 1,
+        lambda size, kernel, padding: Fraction(size - kernel + 1 + 2 * padding),
         lambda size, kernel, padding: len(range(size + 2 * padding - kernel + 1)),
     ],
     "2.3": [
@@ -91,8 +130,8 @@ RIGHT = {
         lambda log_probs, labels: -log_probs.gather(1, labels.unsqueeze(1)).sum() / len(labels),
         nll_in_a_loop,
     ],
-    "2.5": [Head, OwnParameters, head(), head(middle=(nn.ReLU(), nn.Dropout(0.5)))],
-    "2.6": [1.0, 63 / 64, torch.tensor(1.0), 1],
+    "2.5": [Head, OwnParameters, head_of_a_class_inside, lazy_head, head(), head(middle=(nn.ReLU(), nn.Dropout(0.5)))],
+    "2.6": [(DRAWN, Memory(DRAWN)), [DRAWN.tolist(), Memory(DRAWN).eval()]],
 }
 
 WRONG = {
@@ -107,7 +146,7 @@ WRONG = {
         (lambda size, kernel, padding: size - kernel + 2 * padding, "the + 1"),
         (lambda size, kernel, padding: size - kernel + 1 + padding, "both sides"),
         (lambda size, kernel, padding: size - kernel + padding, "and one is missing"),
-        (lambda size, kernel, padding: size - kernel + 1 + 4 * padding, "only two of them"),
+        (lambda size, kernel, padding: size - kernel + 1 + 4 * padding, "only meets two of them"),
         (lambda size, kernel, padding: 2 * [size - kernel + 1 + 2 * padding], "one side"),
         (lambda size, kernel, padding: size - kernel + 1, "larger image"),
         (lambda size, kernel, padding: size + kernel + 1 + 2 * padding, "minus the kernel"),
@@ -117,6 +156,8 @@ WRONG = {
         (size_not_returned, "returns nothing"),
         (lambda size, kernel, padding: size - 4 + 2 * padding, "a kernel of 5"),
         (lambda size, kernel, padding: size, "the image itself"),
+        (lambda size, kernel, padding: 28 - kernel + 1 + 2 * padding, "an image of 28"),
+        (lambda size, kernel, padding: size - kernel + 1 + 2 * padding if padding < kernel else size, "size − kernel + 1"),
     ],
     "2.3": [
         (lambda logits: logits.softmax(dim=0), "Each column adds up to 1"),
@@ -128,21 +169,25 @@ WRONG = {
         (lambda logits: logits.argmax(dim=1), "probabilities of all classes"),
         (lambda logits: logits.exp() / logits.exp().max(dim=1, keepdim=True).values, "by the largest"),
         (lambda logits: logits.sigmoid(), "sigmoid"),
-        (lambda logits: logits.softmax(dim=1).squeeze(), "a batch of one image"),
+        (lambda logits: logits.softmax(dim=1).squeeze(), "I expected shape (1, 4) and got (4,)"),
+        (lambda logits: logits.softmax(dim=1).round(decimals=2), "rounded"),
         (lambda logits: logits.softmax(dim=1).max(dim=1), "I expected"),
         (lambda logits: logits[0].softmax(dim=0), "first image alone"),
-        (lambda logits: logits.exp() / logits.exp().sum(dim=1), "Two tensors of different lengths met"),
+        (lambda logits: logits.exp() / logits.exp().sum(dim=1), "With keepdim=True"),
     ],
     "2.4": [
-        (lambda log_probs, labels: F.nll_loss(log_probs, labels, reduction="sum"), "sum over the 5 images"),
+        (lambda log_probs, labels: F.nll_loss(log_probs, labels, reduction="sum"), "sum over the images"),
         (lambda log_probs, labels: -F.nll_loss(log_probs, labels), "minus sign is missing"),
         (lambda log_probs, labels: -log_probs.max(dim=1).values.mean(), "what the *true* class got"),
-        (lambda log_probs, labels: -log_probs[:, labels].mean(), "25 numbers"),
+        (lambda log_probs, labels: -log_probs[:, labels].mean(), "every label's column"),
         (lambda log_probs, labels: F.nll_loss(log_probs, labels, reduction="none"), "one number for each image"),
         (lambda log_probs, labels: F.nll_loss(log_probs.exp(), labels), "averaged the probabilities"),
         (lambda log_probs, labels: -log_probs.mean(), "mean over all classes"),
         (lambda log_probs, labels: F.nll_loss(log_probs.log(), labels), "no log again"),
         (lambda log_probs, labels: -log_probs[range(len(labels)), labels].sum() / log_probs.shape[1], "number of classes"),
+        (lambda log_probs, labels: -log_probs[range(len(labels)), labels].sum() / 5, "a fixed 5"),
+        (lambda log_probs, labels: round(F.nll_loss(log_probs, labels).item(), 3), "rounded"),
+        (lambda log_probs, labels: -log_probs[range(len(labels)), labels].unique().mean(), "I expected"),
     ],
     "2.5": [
         (head(nn.ReLU()), "ReLU after the last layer"),
@@ -156,20 +201,25 @@ WRONG = {
         (head(first=(nn.Flatten(), nn.ReLU()), middle=()), "no ReLU between the two layers"),
         (head(middle=(nn.Tanh(),)), "something other than a ReLU"),
         (head(middle=(nn.ReLU(), AlwaysDropout())), "the second time"),
-        (head(Squeeze()), "expected shape (1, 5)"),
+        (head(Squeeze()), "expected shape (1, "),
+        (head(nn.Dropout(0.5)), "a dropout after the last layer"),
+        (frozen_head, "never be trained"),
+        (head_with_batch_norm, "running statistics"),
         (lambda features, hidden, classes: head()(320, 50, 10), "the course's own network"),
-        (head(swap=True), "expected shape (200, 5)"),
+        (head(swap=True), "expected shape (200, "),
         (lambda features, hidden, classes: nn.Sequential(nn.Flatten(), nn.Linear(features, classes)), "one linear layer"),
         (lambda features, hidden, classes: head()(features, 50, classes), "parameters and got"),
         (lambda features, hidden, classes: [nn.Flatten(), nn.Linear(features, classes)], "I expected a module"),
     ],
     "2.6": [
-        (100.0, "per cent"),
-        (64, "per cent"),
-        (0.11, "near guessing"),
-        (2.302, "looks like a loss"),
-        (0.6, "still learning"),
-        (-0.3, "from 0 to 1"),
-        ("all", "one number"),
+        (1.0, "I expected (random_labels, new_student)"),
+        ((DRAWN, None), "I expected (random_labels, new_student)"),
+        ((DRAWN[:32], Memory(DRAWN)), "I expected 64 labels"),
+        ((TRUE, Memory(TRUE)), "the true ones"),
+        ((DRAWN, STUDENT), "under a name of its own"),
+        ((DRAWN, Memory(DRAWN, dropout=0.5)), "a dropout of 0.5"),
+        ((DRAWN, Memory(TRUE)), "near guessing"),
+        ((DRAWN, Memory(DRAWN, count=40)), "gets 40 of the 64"),
+        ((DRAWN, Memory(DRAWN, logit=3.0)), "Did it take all 200"),
     ],
 }  # fmt: skip

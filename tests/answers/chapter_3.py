@@ -74,6 +74,18 @@ def step_and_return_at_once(model, learning_rate):
             return
 
 
+def step_with_gradients_off(model, learning_rate):
+    torch.set_grad_enabled(False)
+    for parameter in model.parameters():
+        parameter -= learning_rate * parameter.grad
+
+
+def step_to_new_parameters(model, learning_rate):
+    for layer in model:
+        layer.weight = torch.nn.Parameter(layer.weight - learning_rate * layer.weight.grad)
+        layer.bias = torch.nn.Parameter(layer.bias - learning_rate * layer.bias.grad)
+
+
 # --- 3.3: an epoch ---
 
 
@@ -116,7 +128,7 @@ def epoch_of_single_losses(model, batches, optimizer):
 
 
 def epoch(order="zfbs", before="", after="", train=True, returned=None, item=True, reduction="mean", stop=None):
-    """An epoch with a slip in it: z clears the slopes, f computes the loss, b its slopes, s takes a step."""
+    """An epoch with a slip in it: z clears the gradients, f computes the loss, b its gradients, s takes a step."""
 
     def train_one_epoch(model, batches, optimizer):
         model.train(train)
@@ -153,6 +165,10 @@ def epoch_with_its_own_optimiser(model, batches, optimizer):
     return epoch_as_in_the_chapter(model, batches, torch.optim.Adam(model.parameters()))
 
 
+def epoch_with_the_same_optimiser_anew(model, batches, optimizer):
+    return epoch_as_in_the_chapter(model, batches, torch.optim.SGD(model.parameters(), lr=0.4))
+
+
 def epoch_on_other_images(model, batches, optimizer):
     images, labels = torch.randn(64, 1, 28, 28), torch.zeros(64, dtype=torch.int64)
     F.nll_loss(model(images), labels).backward()
@@ -161,11 +177,12 @@ def epoch_on_other_images(model, batches, optimizer):
 
 def epoch_measured_afterwards(model, batches, optimizer):
     epoch_as_in_the_chapter(model, batches, optimizer)
-    return training.score(*training.predict(model, batches))["loss"]
+    images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    return F.nll_loss(model.eval()(images), labels).item()
 
 
 @torch.no_grad()
-def epoch_without_slopes(model, batches, optimizer):
+def epoch_without_gradients(model, batches, optimizer):
     return epoch_as_in_the_chapter(model, batches, optimizer)
 
 
@@ -182,7 +199,7 @@ def accuracy_as_in_the_chapter(model, batches):
     return right.item() / total
 
 
-def accuracy_with_slopes(model, batches):
+def accuracy_with_gradients(model, batches):
     """And back to the old mode."""
     was = model.training
     model.eval()
@@ -233,8 +250,8 @@ CONTEXT = {"3.5": short_history}
 RIGHT = {
     "3.1": [-0.006, -0.03 * 0.2, torch.tensor([-0.006])],
     "3.2": [step_by_hand, step_by_sub, step_by_data, step_by_copy, step_by_optimiser],
-    "3.3": [epoch_as_in_the_chapter, epoch_that_clears_last, epoch_of_single_losses, training.train_epoch, epoch("fzbs")],
-    "3.4": [accuracy_as_in_the_chapter, accuracy_with_slopes, accuracy_from_the_shelf, measuring(share)],
+    "3.3": [epoch_as_in_the_chapter, epoch_that_clears_last, epoch_of_single_losses, epoch("fzbs")],
+    "3.4": [accuracy_as_in_the_chapter, accuracy_with_gradients, measuring(share)],
     "3.5": [[3, 6], (6, 3), {3, 6}, torch.tensor([3, 6]), [3.0, 6.0, 3]],
 }  # fmt: skip
 
@@ -246,10 +263,11 @@ WRONG = {
         (0.17, "You added"),
         (0.2, "the step of the parameter"),
         (-0.003, "a step of 0.1"),
-        (-0.06, "the decimal point is not"),
-        (-0.0006, "the decimal point is not"),
+        (-0.06, "but the decimal point isn't"),
+        (-0.0006, "but the decimal point isn't"),
         ("-0.006", "without quotes"),
         (1.0, "Which two numbers go together"),
+        (-0.0061, "-0.0061 is not right"),
     ],
     "3.2": [
         (step_without_no_grad, "with torch.no_grad()"),
@@ -257,50 +275,58 @@ WRONG = {
         (step_on_a_copy, "makes a new tensor"),
         (step_and_return_at_once, "Only the first parameter tensor"),
         (stepping(lambda p, slope, rate: p + rate * slope), "uphill"),
-        (stepping(lambda p, slope, rate: p - slope), "the whole slope"),
+        (stepping(lambda p, slope, rate: p - slope), "the whole gradient"),
         (stepping(lambda p, slope, rate: p - 2 * rate * slope), "twice"),
         (stepping(lambda p, slope, rate: p - slope / rate), "divided by the learning rate"),
         (stepping(lambda p, slope, rate: p - 0.1 * slope), "whatever it is"),
         (stepping(lambda p, slope, rate: -rate * slope), "became the step itself"),
-        (stepping(lambda p, slope, rate: rate * p - slope), "not the slope"),
+        (stepping(lambda p, slope, rate: rate * p - slope), "not the gradient"),
         (stepping(lambda p, slope, rate: p - rate * p), "only shrank"),
-        (stepping(lambda p, slope, rate: torch.zeros_like(p)), "old minus learning rate times slope"),
+        (stepping(lambda p, slope, rate: torch.zeros_like(p)), "old minus learning rate times gradient"),
+        (stepping(lambda p, slope, rate: p - rate * slope.abs()), "lost the sign"),
+        (step_with_gradients_off, "gradients are off from now on"),
+        (step_to_new_parameters, "new parameters now"),
         (lambda model, learning_rate: model.parameters() - learning_rate, "TypeError"),
     ],
     "3.3": [
-        (epoch("fbs"), "Slopes add up"),
-        (epoch("fbs", before="z"), "Slopes add up"),
+        (epoch("fbs"), "Gradients add up"),
+        (epoch("fbs", before="z"), "Gradients add up"),
         (epoch("zfb"), "took no step"),
-        (epoch("zfs"), "No slope of this model"),
-        (epoch("zfsb"), "At each step there were no slopes"),
-        (epoch("fbzs"), "At each step there were no slopes"),
-        (epoch("fsbz"), "At each step there were no slopes"),
+        (epoch("zfs"), "No gradient of this model"),
+        (epoch("zfsb"), "At each step there were no gradients"),
+        (epoch("fbzs"), "At each step there were no gradients"),
+        (epoch("fsbz"), "At each step there were no gradients"),
         (epoch("fszb"), "Does step() come before backward()?"),
-        (epoch("szfb"), "before the slopes of this batch"),
-        (epoch("sfb"), "before the slopes of this batch"),
-        (epoch("fb", before="z", after="s"), "one step a batch"),
-        (epoch("zfb", after="s"), "one step a batch"),
+        (epoch("szfb"), "before the gradients of this batch"),
+        (epoch("sfb"), "before the gradients of this batch"),
+        (epoch("fb", before="z", after="s"), "one step per batch"),
+        (epoch("zfb", after="s"), "one step per batch"),
         (epoch("zfbss"), "Two steps"),
         (epoch(train=False), "dropout off"),
         (epoch(stop=1), "Only the first batch"),
         (epoch(stop=2), "smaller batch was left out"),
         (epoch(reduction="sum"), "was a sum over its images"),
         (epoch_with_its_own_optimiser, "`optimizer` took no step"),
+        (epoch_with_the_same_optimiser_anew, "it remembers earlier steps"),
+        (training.train_epoch, "does just that"),
+        (epoch(returned=lambda losses, sizes: round(sum(a * b for a, b in zip(losses, sizes, strict=True)) / sum(sizes), 2)), "rounded"),
         (epoch_on_other_images, "instead of its arguments"),
-        (epoch_without_slopes, "Is `no_grad` on?"),
+        (epoch_without_gradients, "Is `no_grad` on?"),
         (epoch_measured_afterwards, "measured after the epoch"),
         (epoch(returned=lambda losses, sizes: losses[-1]), "the last batch alone"),
         (epoch(returned=lambda losses, sizes: sum(losses) / len(losses)), "mean over batches"),
         (epoch(returned=lambda losses, sizes: sum(losses)), "sum of the batches' means"),
-        (epoch(returned=lambda losses, sizes: sum(losses) / sum(sizes)), "added one loss a batch"),
-        (epoch(returned=lambda losses, sizes: losses), "a list, one loss a batch"),
+        (epoch(returned=lambda losses, sizes: sum(losses) / sum(sizes)), "added one loss per batch"),
+        (epoch(returned=lambda losses, sizes: losses), "a list, one loss per batch"),
         (epoch(returned=lambda losses, sizes: None), "returns nothing"),
         (epoch(item=False), ".item() or .detach()"),
     ],
     "3.4": [
         (measuring(share, switch="train"), "dropout on"),
-        (measuring(lambda hits: 100 * share(hits)), "per cent"),
-        (measuring(lambda hits: torch.cat(hits).sum()), "Of how many?"),
+        (measuring(lambda hits: 100 * share(hits)), "percentages"),
+        (accuracy_from_the_shelf, "does just that"),
+        (measuring(lambda hits: share(hits) or 0.5), "a single image, misread"),
+        (measuring(lambda hits: torch.cat(hits).sum()), "Out of how many?"),
         (measuring(lambda hits: 1 - share(hits)), "share of mistakes"),
         (measuring(lambda hits: sum(part.mean() for part in hits) / len(hits)), "mean of the batches' accuracies"),
         (measuring(lambda hits: sum(part.mean() for part in hits)), "divide once at the end"),
@@ -325,7 +351,7 @@ WRONG = {
         ([4, 7], "one too large"),
         ([3], "you found 1"),
         (6, "you found 1"),
-        ([3, 5, 6], "That is no fall"),
+        ([3, 5, 6], "Ties don't count"),
         ([2, 3, 6], "is higher than"),
         ([1, 3, 6], "is the first"),
         ([4], "*loss* rises"),

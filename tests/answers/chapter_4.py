@@ -49,6 +49,12 @@ def three_unguarded(predicted, labels, chosen):
     return recall, precision, 2 * precision * recall / (precision + recall)
 
 
+def three_guarding_divisors(predicted, labels, chosen):
+    if not (predicted == chosen).any() or not (labels == chosen).any():
+        return 0, 0, 0
+    return three_unguarded(predicted, labels, chosen)
+
+
 def three_with_nan(predicted, labels, chosen):
     called, true = predicted == chosen, labels == chosen
     hits = (called & true).sum()
@@ -80,6 +86,13 @@ def count_in_a_loop(predicted, labels, classes):
 
 def count_in_lists(predicted, labels, classes):
     matrix = [[0] * classes for _ in range(classes)]
+    for t, p in zip(labels.tolist(), predicted.tolist(), strict=True):
+        matrix[t][p] += 1
+    return matrix
+
+
+def count_in_one_row(predicted, labels, classes):
+    matrix = [[0] * classes] * classes
     for t, p in zip(labels.tolist(), predicted.tolist(), strict=True):
         matrix[t][p] += 1
     return matrix
@@ -142,6 +155,11 @@ def below(confidence, is_right, threshold):
     return unsure.float().mean(), (unsure & wrong).sum() / wrong.sum().clamp(min=1)
 
 
+def below_or_at(confidence, is_right, threshold):
+    unsure = confidence <= threshold
+    return unsure.float().mean(), (unsure & ~is_right).sum() / (~is_right).sum().clamp(min=1)
+
+
 def below_by_counting(confidence, is_right, threshold):
     pairs = list(zip(confidence.tolist(), is_right.tolist(), strict=True))
     mistakes = [sure for sure, right in pairs if not right]
@@ -177,7 +195,6 @@ RIGHT = {
         lambda accuracy, error: math.ceil(accuracy * (1 - accuracy) / error**2),
         lambda accuracy, error: math.ceil((math.sqrt(accuracy * (1 - accuracy)) / error) ** 2),
         lambda accuracy, error: torch.tensor((accuracy - accuracy**2) / error**2).ceil().int(),
-        lambda accuracy, error: accuracy * (1 - accuracy) // error**2 + 1,
         needed_by_trying,
     ],
     "4.3": [three, three_by_counting, three_in_tensors, lambda *given: np.array(three(*given))],
@@ -188,9 +205,8 @@ RIGHT = {
         count_by_bincount,
         count_into_fields,
         count_by_masks,
-        lambda predicted, labels, classes: multiclass_confusion_matrix(predicted, labels, num_classes=classes),
     ],
-    "4.5": [2, "2", torch.tensor(2), 2.0, [2]],
+    "4.5": [2, "2", torch.tensor(2), 2.0, [2], {2}],
     "4.6": [below, below_by_counting, below_with_numpy],
 }
 
@@ -200,9 +216,10 @@ WRONG = {
         (100, "how many *times*"),
         (1_000, "Fewer images"),
         (40_000, "halve it"),
-        (31_622.7766, "the other way round"),
-        (31_623, "the other way round"),
+        (31_622.7766, "the other way around"),
+        (31_623, "the other way around"),
         (10_000, "as it is"),
+        (1_000_001, "1000001 is not right"),
         ("a million", "n is under a root"),
         ((1, 0, 0), "commas"),
     ],
@@ -211,6 +228,9 @@ WRONG = {
         (lambda accuracy, error: (math.sqrt(accuracy * (1 - accuracy)) / error) ** 2, "no part of an image"),
         (lambda accuracy, error: int(accuracy * (1 - accuracy) / error**2), "rounded down"),
         (lambda accuracy, error: math.ceil(accuracy * (1 - accuracy) / error**2) + 1, "one too many"),
+        (lambda accuracy, error: int(accuracy * (1 - accuracy) / error**2) + 1, "is exactly 16"),
+        (lambda accuracy, error: accuracy * (1 - accuracy) // error**2 + 1, "is exactly 16"),
+        (lambda accuracy, error: round(accuracy * (1 - accuracy) / error**2), "rounded down"),
         (lambda accuracy, error: accuracy * (1 - accuracy) / error ^ 2, "is written **"),
         (lambda accuracy, error: accuracy / error**2, "where is 1 − p?"),
         (lambda accuracy, error: accuracy * accuracy / error**2, "p · p"),
@@ -223,12 +243,12 @@ WRONG = {
         (lambda accuracy, error: math.sqrt(accuracy * (1 - accuracy) / error), "in the place of n"),
         (lambda accuracy, error: math.ceil(accuracy * (1 - accuracy)) / error**2, "rounded to 1"),
         (lambda accuracy, error: round(accuracy * (1 - accuracy)) / error**2, "rounded to 0 too early"),
-        (lambda accuracy, error: accuracy * (1 - accuracy) / (100 * error) ** 2, "the error in per cent"),
+        (lambda accuracy, error: accuracy * (1 - accuracy) / (100 * error) ** 2, "the error in percent"),
         (lambda accuracy, error: accuracy * (100 - accuracy) / error**2, "got mixed"),
         (lambda accuracy, error: accuracy * (1 - accuracy) / (error / 100) ** 2, "got mixed"),
         (lambda accuracy, error: accuracy * (accuracy - 1) / error**2, "Less than none"),
         (lambda accuracy, error: (accuracy, error), "one number"),
-        (lambda accuracy, error: 10**9, "solve for n"),
+        (lambda accuracy, error: 10**9, "a name of the notebook"),
     ],
     "4.3": [
         (three_changed(lambda r, p, f: (p, r, f)), "have changed places"),
@@ -237,7 +257,7 @@ WRONG = {
         (three_changed(lambda r, p, f: (f, p, r)), "F1 comes last"),
         (three_changed(lambda r, p, f: (r, p, f / 2)), "the 2 missing"),
         (three_changed(lambda r, p, f: (r, p, r * p)), "product"),
-        (three_changed(lambda r, p, f: (100 * r, 100 * p, 100 * f)), "per cent"),
+        (three_changed(lambda r, p, f: (100 * r, 100 * p, 100 * f)), "percentages"),
         (three_changed(lambda r, p, f: (r, r, r)), "Recall is there twice"),
         (three_changed(lambda r, p, f: (p, p, p)), "Precision is there twice"),
         (three_changed(lambda r, p, f: (r, p)), "I expected three numbers, `return recall, precision, f1`, and got (0"),
@@ -251,14 +271,18 @@ WRONG = {
             "ZeroDivisionError: division by zero. There is not one hit. With nothing to divide by, return 0",
         ),
         (three_with_nan, "0 / 0"),
+        (three_guarding_divisors, "chosen=2 (the usual case is right): Your code stopped with ZeroDivisionError"),
         (three_one_for_nothing, "not one hit"),
     ],
     "4.4": [
         (counted(lambda matrix: matrix.T), "on its side"),
         (count_each_pair_once, "counted once"),
         (count_into_a_copy, "is a copy"),
-        (counted(lambda matrix: matrix / matrix.sum(dim=1, keepdim=True)), "shares or per cent"),
-        (counted(lambda matrix: 100 * matrix / matrix.sum()), "shares or per cent"),
+        (count_in_one_row, "All rows are the same one"),
+        (lambda predicted, labels, classes: count_in_a_loop(predicted, labels, classes).to(torch.uint8), "beyond 255"),
+        (lambda predicted, labels, classes: multiclass_confusion_matrix(predicted, labels, classes), "does just that"),
+        (counted(lambda matrix: matrix / matrix.sum(dim=1, keepdim=True)), "shares or percentages"),
+        (counted(lambda matrix: 100 * matrix / matrix.sum()), "shares or percentages"),
         (counted(lambda matrix: matrix.fill_diagonal_(0)), "The diagonal is empty"),
         (counted(lambda matrix: matrix.diag().diag()), "Only the diagonal"),
         (counted(lambda matrix: matrix.flatten()), "a reshape"),
@@ -270,7 +294,7 @@ WRONG = {
         (lambda predicted, labels, classes: labels.bincount(minlength=classes), "how often each class occurs"),
         (count_without_minlength, "give bincount its minlength"),
         (count_as_many_as_occur, "full of zeros"),
-        (lambda predicted, labels, classes: torch.zeros(3, 3), "At [t, p]"),
+        (lambda predicted, labels, classes: torch.zeros(3, 3), "a name of the notebook"),
     ],
     "4.5": [
         (7, "in its *row*"),
@@ -286,7 +310,12 @@ WRONG = {
     ],
     "4.6": [
         (lambda *given: tuple(reversed(below(*given))), "have changed places"),
-        (lambda *given: [100 * share for share in below(*given)], "Those are per cent"),
+        (lambda *given: [100 * share for share in below(*given)], "Those are percentages"),
+        (below_or_at, "< rather than <="),
+        (
+            masks(lambda unsure, wrong: (unsure.float().mean(), (unsure & (not wrong)).sum())),
+            "`not` need one True or False",
+        ),
         (masks(lambda unsure, wrong: (unsure.float().mean(), wrong[unsure].float().mean())), "among the *unsure*"),
         (masks(lambda unsure, wrong: (unsure.sum(), (unsure & wrong).sum())), "numbers of images"),
         (masks(lambda unsure, wrong: (unsure.float().mean(), (unsure & wrong).sum())), "The second is a number"),
