@@ -10,24 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course.exercises.toolkit import (
-    ELSEWHERE,
-    ROUNDED,
-    Mistakes,
-    WrongAnswer,
-    after_success,
-    as_tensor,
-    between,
-    call_answer,
-    check_function,
-    compare,
-    describe,
-    one_number,
-    refuse,
-    rounded,
-    same,
-    words_for,
-)
+from course.exercises import toolkit
+from course.exercises.toolkit import Mistakes, WrongAnswer, after_success, between, refuse
 from helpers import recipes
 
 
@@ -54,7 +38,7 @@ def schedule_in_steps(answer: tuple) -> str:
         *((count, "That is a fifth of one epoch. The schedule runs over the whole training: a fifth of *all* steps.") for count in (156, 156.4, 157)),
         (2, "In epochs, yes. The schedule counts steps: how many are in two epochs?"),
         (6256, "That is a fifth counted from the end, or four fifths from the start. The rise is the short part, and it comes first."),
-        (3910, "That is half way. The rise takes only the first fifth."),
+        (3910, "That is halfway. The rise takes only the first fifth."),
         (1563, "As a place in a list, which counts from 0, yes. The question is after how many steps."),
         (1565, "One step too far: the last step of the first fifth reaches it."),
         *((count, "All steps are right, but this is a fifth of another number. Divide your own first one.") for count in (1562, 1562.5, 1876, 1875, 1874)),
@@ -66,20 +50,17 @@ def schedule_in_steps(answer: tuple) -> str:
         (0.05, "That looks like a learning rate. At which step is it highest?"),
         (5, "A fifth is one part of five. Of all the steps, how many is that?"),
     ]  # fmt: skip
-    asked = "two numbers, (all steps, the step of the peak),"
-    parts = answer.tolist() if hasattr(answer, "tolist") else answer
-    if not isinstance(parts, list | tuple) or len(parts) != 2:
-        raise WrongAnswer(f"I expected {asked} and got {describe(answer)}.")
+    if isinstance(answer, list | tuple) and len(answer) == 2:
+        refuse([
+            (answer[0] is None, "The number of all steps is still missing."),
+            (answer[1] is None or answer[1] is ..., "The step of the peak is still missing."),
+        ])  # fmt: skip
+    steps, peak = toolkit.numbers(answer, 2, "two numbers, (all steps, the step of the peak),").tolist()
+    hint = "How many batches does one epoch have, the smaller last one included? And ten epochs?"
+    about_peak = toolkit.words_for(peak, wrong_peaks, "Where does the first fifth of all steps end?")
     refuse([
-        (parts[0] is None, "The number of all steps is still missing."),
-        (parts[1] is None, "The step of the peak is still missing."),
-    ])  # fmt: skip
-    steps, peak = (one_number(part, asked) for part in parts)
-    hint = "How many batches has one epoch, the smaller last one included? And ten epochs?"
-    about_peak = words_for(peak, wrong_peaks, "Where does the first fifth of all steps end?")
-    refuse([
-        ((steps, peak) == (1564, 7820), "Both numbers are right, but in each other's place."),
-        (not math.isclose(steps, 7820), f"All steps: {steps:.10g} is not right. {words_for(steps, wrong_steps, hint)}"),
+        ((steps, peak) == (1564, 7820), "Both numbers are right, but swapped."),
+        (not math.isclose(steps, 7820), f"All steps: {steps:.10g} is not right. {toolkit.words_for(steps, wrong_steps, hint)}"),
         (not math.isclose(peak, 1564), f"All steps: right. The step of the peak: {peak:.10g} is not right. {about_peak}"),
     ])  # fmt: skip
     return "7,820 steps, and the peak after two epochs of them. If you forget the small last batch, you tell the schedule ten steps too few, and PyTorch stops with an error before the training ends."  # fmt: skip
@@ -100,91 +81,102 @@ def learning_rate_at(answer: Callable) -> str:
     def curve(share: float) -> float:
         return (1 - math.cos(math.pi * share)) / 2
 
+    def turning_at(whole: Callable[[float], int]) -> Callable:
+        return lambda step, steps, peak: triangle(step, steps, peak, whole(steps / 5) / steps)
+
     from_0 = "The rise is right. The fall is counted from step 0, so part of it is lost when it begins, and the curve jumps. At the peak it should begin with all of `peak`."
     too_fast = "After the peak it falls as fast as it rose, and is at 0 too soon. The fall has four fifths of the steps."  # fmt: skip
-    curved = "the ends and the peak are right, but the way between them is curved, as a cosine is. It should be a straight line."
+    curved = "the ends and the peak are right, but the way between them is curved, like a cosine. It should be a straight line."
+    whole_turn = "You rounded the turn. It is a fifth of `steps` even where that is no whole number: for 13 steps it is 2.6, between steps 2 and 3. Divide with /, and don't round."
+    cut_off = "Shares are between 0 and 1, and // drops everything after the decimal point. Divide with /."
     common_mistakes: Mistakes = [  # x counts fifths: the rise is x, from 0 to 1, and the fall (5 − x) / 4, from 1 to 5
+        *((turning_at(whole), whole_turn) for whole in (math.floor, round, math.ceil)),
+        (lambda step, steps, peak: peak * (5 * step / steps if 5 * step <= steps else (steps - step) / (steps - steps // 5)), whole_turn),
+        (lambda step, steps, peak: peak * (5 * step / steps if 5 * step <= steps else (steps - step) / (4 * steps // 5)), whole_turn),
         (schedule(lambda x: x if x < 1 else 1 - x / 5), from_0),
         (schedule(lambda x: x if x < 1 else 1 - x / 4), from_0),
         (lambda step, steps, peak: triangle(step, steps, peak) if 5 * step < steps else peak - (5 * step / steps - 1) / 4, "The rise is right. On the fall you subtract a share as it is, so it ends far below 0. Which share of *what* is lost?"),
-        (schedule(lambda x: x if x < 1 else 1 - (x - 1) / 5), "The fall begins rightly, but it never reaches 0: it is spread over all the steps. Only four fifths of them are left for it."),
+        (schedule(lambda x: x if x < 1 else 1 - (x - 1) / 5), "The fall begins correctly, but it never reaches 0: it is spread over all the steps. Only four fifths of them are left for it."),
         (schedule(lambda x: x if x < 1 else 2 - x), too_fast),
         (schedule(lambda x: x if x < 1 else max(0, 2 - x)), too_fast),
         (schedule(lambda x: x), "It rises and rises. After a fifth of the steps it should turn."),
         (schedule(lambda x: min(1, x)), "After the peak it stays up there. It should fall to 0."),
-        (lambda step, steps, peak: triangle(step, steps, peak, 0.5), "Your peak is half way. It should come after one fifth of the steps."),
+        (lambda step, steps, peak: triangle(step, steps, peak, 0.5), "Your peak is halfway. It should come after one fifth of the steps."),
         (lambda step, steps, peak: triangle(step, steps, peak, 0.8), "Your peak comes after four fifths. The rise is the short part, the fall the long one."),
-        (lambda step, steps, peak: triangle(step, steps, 1), "The shape is right, but its top is 1. How does `peak` come in?"),
+        (lambda step, steps, peak: triangle(step, steps, 1), "The shape is right, but its top is 1. Where does `peak` come in?"),
         (lambda step, steps, peak: triangle(step, steps, 0.05), "The shape is right, but its top is always 0.05, as in the chapter. Use `peak`."),
-        (schedule(lambda x: 0), "Zero everywhere: // drops everything behind the point, and shares are between 0 and 1. Divide with /."),
+        (schedule(lambda x: 0), f"Zero everywhere. {cut_off}"),
+        (schedule(lambda x: 0 if x < 1 else (5 - x) / 4), cut_off),
+        (schedule(lambda x: min(1, math.floor(x))), cut_off),
         (schedule(lambda x: curve(x if x < 1 else (5 - x) / 4)), f"Nearly: {curved}"),
         (schedule(lambda x: x if x < 1 else curve((5 - x) / 4)), f"On the fall: {curved}"),
         (schedule(lambda x: curve(x) if x < 1 else (5 - x) / 4), f"On the rise: {curved}"),
-        (lambda step, steps, peak: triangle(steps, step, peak), "That is what comes out if `step` and `steps` change places. Is their order (step, steps, peak)?"),
-        (lambda step, steps, peak: triangle(step, peak, steps), "That is what comes out if `steps` and `peak` change places. Is their order (step, steps, peak)?"),
+        (lambda step, steps, peak: triangle(steps, step, peak), "That is what comes out if `step` and `steps` are swapped. Is their order (step, steps, peak)?"),
+        (lambda step, steps, peak: triangle(step, peak, steps), "That is what comes out if `steps` and `peak` are swapped. Is their order (step, steps, peak)?"),
+        (lambda step, steps, peak: triangle(step, steps - 1, peak), "Yours ends one step too soon. It should be 0 at step `steps`, not at the step before."),
         (lambda step, steps, peak: triangle(step + 1, steps, peak), "You are one step ahead. Steps count from 0: the first of them has learning rate 0."),
-        (lambda step, steps, peak: triangle(step - 1, steps, peak), "You are one step behind. Steps count from 0: at step 0 the rate is 0, and with the next it rises."),
+        (lambda step, steps, peak: triangle(step - 1, steps, peak), "You are one step behind. Steps count from 0: at step 0 the rate is 0, and at the next one it is higher."),
         (lambda step, steps, peak: triangle(step + (5 * step < steps), steps, peak), "On the rise you are one step ahead. Steps count from 0: the first of them has learning rate 0."),
-        (lambda step, steps, peak: peak - triangle(step, steps, peak), "Upside down: yours falls to 0 first and rises then."),
+        (lambda step, steps, peak: peak - triangle(step, steps, peak), "Upside down: yours falls to 0 first and then rises."),
         (schedule(lambda x: (5 - x) / 4), "That is the line of the fall, from step 0 on. The first fifth has a line of its own, which rises."),
-        (schedule(lambda x: max(x, (5 - x) / 4)), "You have both lines, but each in the other's part; or you took the larger of two where the smaller is meant."),
+        (schedule(lambda x: max(x, (5 - x) / 4)), "You have both lines, but each in the other's part; or you took the larger of two where you need the smaller."),
         (schedule(lambda x: x / 5 if x < 1 else (5 - x) / 4), "The rise is too slow: step / steps is a fifth at the turn, and there it should be 1."),
         (schedule(lambda x: x / 5 if x < 1 else 1 - x / 5), "Both lines are counted over all steps, so they never reach `peak`. At the turn each should be 1."),
         (schedule(lambda x: x if x < 1 else (x - 1) / 4), "After the peak yours jumps to 0 and rises once more. That is the share of the fall that is over. Which share is still to come?"),
         (schedule(lambda x: 1 / 25 + 24 / 25 * x if x < 1 else (5 - x) / 4), "Yours begins at a 25th of the peak, as PyTorch's does. Here it begins at 0."),
         (lambda step, steps, peak: peak * (1 / 25 + 24 / 25 * step / (steps / 5 - 1) if step < steps / 5 - 1 else (steps - 1 - step) / (0.8 * steps)), "That is PyTorch's own schedule. It begins at a 25th of the peak and is over one step earlier; here it should be two exact lines."),
+        *((lambda *place, digits=digits: round(triangle(*place), digits), toolkit.ROUNDED) for digits in (2, 3, 4)),
     ]  # fmt: skip
-
-    for _ in range(2):
-        fifth, peak = between(10, 19), between(30, 90) / 100
-        steps = 5 * fifth
-        late = [between(int(share * steps), int((share + 0.15) * steps)) for share in (0.25, 0.5, 0.75)]
-        places = [between(2, fifth // 2), between(fifth // 2 + 1, fifth - 1), *late]
-        got, right = _rates(answer, places, steps, peak), _rates(triangle, places, steps, peak)
-        mistakes = [(_rates(mistake, places, steps, peak), words) for mistake, words in common_mistakes]
-        wrong = (~torch.isclose(got, right, rtol=1e-3, atol=1e-3)).nonzero().flatten().tolist()
-        if wrong:
-            step, expected, came = places[wrong[0]], right[wrong[0]], got[wrong[0]]
-            hint = "That is on the rise. Which share of the first fifth is over? The same share of `peak` is reached."
-            if step > fifth:
-                hint = "The rise is right; this is on the fall. It takes the last four fifths of the steps: which share of *them* is still to come?"  # fmt: skip
-            if same(got, got.round(decimals=2), 1e-6) and (got - right).abs().max() < 0.0051:  # either way at a tie
-                hint = ROUNDED
-            if came == 0:
-                hint = "Shares are between 0 and 1, and // drops everything behind the point. Divide with /."
-            if torch.equal(got, _rates(answer, places, steps, 1.5 * peak)):
-                hint = f"With a higher `peak`, the same came out. {ELSEWHERE}"
-            if torch.equal(got, _rates(answer, places, 2 * steps, peak)):
-                hint = f"With twice the `steps`, the same came out. {ELSEWHERE}"
-            raise WrongAnswer(f"For step={step}, steps={steps}, peak={peak}, I expected {expected:.4g} and got {came:.4g}. {words_for(got, mistakes, hint, tolerance=1e-3)}")  # fmt: skip
-        for step, hint in [
-            (0, "At step 0 the rise begins, from nothing."),
-            (fifth, "Here both lines meet: does one of your conditions miss it, or jump?"),
-            (steps, "At the very end there should be nothing left."),
-        ]:
-            with after_success("The way between is right."):
-                rate = _rates(answer, [step], steps, peak)[0]
-                about = f"step={step}, steps={steps}, peak={peak}"
-                compare(rate, triangle(step, steps, peak), about, tolerance=1e-3, hint=hint)
+    long, peak = 5 * between(10, 18) + between(1, 5), between(30, 90) / 100
+    trainings = [(10, 0.4), (13, 0.8), (long, peak)]  # small ones first; a fifth need not be a whole number of steps
+    places = [(step, *training) for training in trainings for step in range(1, training[0], 1 + training[0] // 20)]
+    places = [(step, steps, peak) for step, steps, peak in places if 5 * step != steps]  # the turn comes below
+    got, right = _rates(answer, places), torch.tensor([triangle(*place) for place in places], dtype=torch.float64)
+    wrong = (~torch.isclose(got, right, rtol=1e-4, atol=1e-6)).nonzero().flatten().tolist()
+    if wrong:
+        step, steps, peak = places[wrong[0]]
+        hint = "That is on the rise. Which share of the first fifth is over? The same share of `peak` is reached."
+        if 5 * step > steps:
+            hint = "The rise is right; this is on the fall. It takes the last four fifths of the steps: which share of *them* is still to come?"  # fmt: skip
+        if torch.equal(got, _rates(answer, [(step, steps, 1.5 * peak) for step, steps, peak in places])):
+            hint = f"With a higher `peak`, the same came out. {toolkit.ELSEWHERE}"
+        if torch.equal(got, _rates(answer, [(step, 2 * steps, peak) for step, steps, peak in places])):
+            hint = f"With twice the `steps`, the same came out. {toolkit.ELSEWHERE}"
+        mistakes = [(torch.tensor([mistake(*place) for place in places]), words) for mistake, words in common_mistakes]
+        expected, came = (toolkit.describe(rates[wrong[0]]) for rates in (right, got))
+        raise WrongAnswer(f"For step={step}, steps={steps}, peak={peak}, I expected {expected} and got {came}. {toolkit.words_for(got, mistakes, hint, tolerance=1e-4)}")  # fmt: skip
+    for place, hint in [
+        ((0, 10, 0.4), "At step 0 the rise begins, from nothing."),
+        ((2, 10, 0.4), "Here both lines meet: does one of your conditions miss it, or jump?"),
+        ((13, 13, 0.8), "At the very end there should be nothing left."),
+    ]:
+        with after_success("The way between is right."):
+            about = "step={}, steps={}, peak={}".format(*place)
+            toolkit.compare(_rates(answer, [place])[0], triangle(*place), about, tolerance=1e-4, hint=hint)
     return "Two straight lines that meet at the peak. The turn is a fifth of the way, however long the way is."
 
 
-def _rates(schedule: Callable, places: list[int], steps: int, peak: float) -> Tensor:
-    """Return the learning rates of a schedule, the learner's or another, at some of its steps."""
+def _rates(schedule: Callable, places: Sequence[tuple[int, int, float]]) -> Tensor:
+    """Return the learning rates of a learner's schedule at some (step, steps, peak)."""
     rates = []
-    for step in places:
-        with after_success(f"For step={step}, steps={steps}, peak={peak}:"):
-            rates.append(one_number(call_answer(schedule, step, steps, peak), "one number"))
+    for place in places:
+        with after_success("For step={}, steps={}, peak={}:".format(*place)):
+            rates.append(toolkit.one_number(toolkit.call_answer(schedule, *place)))
     return torch.tensor(rates).double()
 
 
 def drawn_images(count: int, height: int, width: int) -> Tensor:
-    """Return random images float32 (count, 1, height, width): paper is below 0, ink above; the edges are inked."""
-    ink = 0.3 + 2 * torch.rand(count, 1, height, width)
-    paper = torch.rand(count, 1, height, width) < 0.5
-    paper[:, :, [0, -1]], paper[:, :, :, [0, -1]] = False, False
-    paper[:, :, 4, 4] = True  # each image has some paper
-    return ink.masked_fill(paper, -0.3 - torch.rand(1).item())
+    """Return random images float32 (count, 1, height, width): paper is below 0, ink above; the edges are inked.
+
+    The first image is all ink, and the smallest value of the batch is a single pixel of the second.
+    """
+    images = 0.3 + 2 * torch.rand(count, 1, height, width)
+    for image in images[2:-1]:
+        paper = torch.rand(1, height, width) < 0.5
+        paper[:, [0, -1]], paper[:, :, [0, -1]] = False, False
+        image[paper] = -0.3 - torch.rand(1).item()
+    images[[1, -1], 0, 4, 4] = torch.tensor([-1.54, -0.24]) - between(0, 9) / 10
+    return images
 
 
 def shifted(images: Tensor, right: int, down: int) -> Tensor:
@@ -195,7 +187,7 @@ def shifted(images: Tensor, right: int, down: int) -> Tensor:
 def shift_images(answer: Callable) -> str:
     """A function that shifts a batch of images by whole pixels."""
     height, width = between(9, 11), between(12, 15)
-    images = drawn_images(3, height, width)
+    images = drawn_images(between(4, 7), height, width)
     fixed = f"Is there a fixed 28 in your function? These images are {height} × {width}: images.shape tells."
     r, d = (2, 3) if between(0, 2) else (3, 2)
     opposite, one_is_0 = "With both above 0, or both below, it works.", "Shifts in both directions work. Here one is 0."
@@ -206,37 +198,53 @@ def shift_images(answer: Callable) -> str:
         *((right, down, one_is_0) for right, down in ((r, 0), (0, -d), (-r, 0), (0, d))),
         (0, 0, "All shifts work, except the one that moves nothing."),
     ]:
-        given, wanted = images.clone(), shifted(images, right, down)
+        wanted = shifted(images, right, down)
         about = f"images {tuple(images.shape)}, right={right}, down={down}"
         with after_success(works):
             try:
-                got = call_answer(answer, given, right, down, may_change=True)
+                got = toolkit.call_answer(answer, images, right, down)
             except WrongAnswer as reason:
                 empty = "With 0, `[:-0]` means up to place 0: nothing is left." if 0 in (right, down) else ""
                 hint = fixed if _works_for_28(answer, right, down) else empty
                 raise WrongAnswer(f"For {about}: {reason} {hint}".strip()) from None
-            found = as_tensor(got)
-            refuse([
-                (not torch.equal(given, images), "Your function changed the images that it was given; the next epoch still needs them. `moved = images` is only a second name for the same tensor: make a new one, with torch.full_like(…) or images.clone()."),
-                (found is not None and found.shape[-2:] == (28, 28), f"For {about}, I got images of 28 × 28. {fixed}"),
-            ])  # fmt: skip
+            found = toolkit.as_tensor(got)
+            if found is not None and found.shape[-2:] == (28, 28):
+                raise WrongAnswer(f"For {about}, I got images of 28 × 28. {fixed}")
             hint = "A pixel [n, 0, y, x] moves to [n, 0, y + down, x + right], if that place is inside; all other places are paper."
             if min(right, down) < 0:
                 hint = f"Mind that Python counts `[-2:]` and `[:-2]` from the end. {hint}"
             moved = F.pad(torch.ones_like(images), (right, -right, down, -down)) == 1
-            if found is not None and found.shape == wanted.shape and same(found[moved], wanted[moved], 1e-3):
-                hint = f"What moved is right. What comes in should be paper, in these images {images.min():.4g}: their smallest value."
-            compare(got, wanted, about, _shift_mistakes(images, right, down), tolerance=1e-3, hint=hint)
-            if found is not None and found.dtype != torch.float32:
-                kind = str(found.dtype).removeprefix("torch.")
+            if found is not None and found.shape == wanted.shape and toolkit.same(found[moved], wanted[moved], 1e-3):
+                hint = f"What moved is right. What comes in should be paper, in these images {images.min():.4g}: the smallest value of the whole batch."
+            try:
+                toolkit.compare(got, wanted, about, _shift_mistakes(images, right, down), tolerance=1e-3, hint=hint)
+            except WrongAnswer as reason:
+                raise WrongAnswer(f"{reason} {_by_hand(answer, right, down)}".strip()) from None
+            if (kind := str(getattr(got, "dtype", "float32")).removeprefix("torch.")) != "float32":
                 raise WrongAnswer(f"The numbers are right, but they are of type {kind}, and the images came as float32. The network computes in that: torch.full_like(images, …) keeps it.")  # fmt: skip
-    return "Nothing wraps round, nothing is smeared, and the original is still there: now augment with it."
+    got = toolkit.call_answer(answer, images, 0, 0, may_change=True)
+    if isinstance(got, Tensor) and got.data_ptr() == images.data_ptr():
+        raise WrongAnswer("With a shift of 0 the given tensor itself comes back. Return a new one, such as images.clone(): somebody may change it later.")  # fmt: skip
+    return "Nothing wraps around, nothing is smeared, and the original is still there: now augment with it."
+
+
+def _by_hand(answer: Callable, right: int, down: int) -> str:
+    """Show an image so small that one can move its pixels by hand; nothing if the answer is right for it."""
+    tiny = torch.arange(1.0, 13.0).reshape(1, 1, 3, 4)
+    right, down = ((shift > 0) - (shift < 0) for shift in (right, down))
+    wanted = shifted(tiny, right, down)
+    with suppress(WrongAnswer):
+        found = toolkit.as_tensor(toolkit.call_answer(answer, tiny, right, down))
+        if found is not None and found.shape == tiny.shape and not toolkit.same(found, wanted):
+            names = ("image", "right", "down", "expected", "got")
+            return f"By hand: {toolkit.show(names, (tiny[0, 0], right, down, wanted[0, 0], found[0, 0]))}."
+    return ""
 
 
 def _works_for_28(answer: Callable, right: int, down: int) -> bool:
-    images = drawn_images(3, 28, 28)
+    images = drawn_images(4, 28, 28)
     with suppress(WrongAnswer):
-        compare(call_answer(answer, images, right, down), shifted(images, right, down), "")
+        toolkit.compare(toolkit.call_answer(answer, images, right, down), shifted(images, right, down), "")
         return True
     return False
 
@@ -247,23 +255,26 @@ def _shift_mistakes(images: Tensor, right: int, down: int) -> list[tuple[Tensor,
     paper, wanted, one = images.min().item(), shifted(images, right, down), torch.ones(len(images))
     ways = [
         (right, down, ""),
-        (down, right, "The two axes have changed places: rows, which go down, come before columns."),
+        (down, right, "The two axes are swapped: rows, which go down, come before columns."),
         (-right, -down, "Your images move the other way, to the left where it should be right, and up where it should be down."),
         (-right, down, "Down is right, but sideways your images move the wrong way: what is shifted to the right gets a larger column."),
         (right, -down, "Sideways is right, but your images move up instead of down, or down instead of up: row 0 is at the top."),
-        (-down, -right, "The two axes have changed places, and the direction is reversed: rows go down and come before columns."),
+        (-down, -right, "The two axes are swapped, and the direction is reversed: rows go down and come before columns."),
         (right, 0, "Sideways is right, but nothing moves down or up."),
         (0, down, "Down is right, but nothing moves sideways."),
     ]  # fmt: skip
     fills: list[tuple[Callable, str]] = [  # what comes in, for a shift by x columns and y rows
         (lambda x, y: images.min(), ""),
-        (lambda x, y: torch.roll(images, (y, x), (2, 3)), "What leaves at one edge comes in at the other: roll wraps round. Fill these places with paper."),
-        (lambda x, y: torch.tensor(0.0), "0 comes in, and that is a light grey here: after normalising, paper is below 0. What is the smallest value?"),
+        (lambda x, y: torch.roll(images, (y, x), (2, 3)), "What leaves at one edge comes in at the other: roll wraps around. Fill these places with paper."),
+        (lambda x, y: torch.tensor(0.0), "0 comes in, and that is a light gray here: after normalising, paper is below 0. What is the smallest value?"),
         (lambda x, y: F.pad(images, (x, -x, y, -y), mode="replicate"), "What comes in is a copy of the edge, so a stroke that touches it gets smeared. Fill with paper."),
         (lambda x, y: images, "Where something comes in, the old pixels are still there. Start from paper, not from a clone."),
         (lambda x, y: images.max(), "The largest value comes in, which is ink. Paper is the smallest."),
         (lambda x, y: images.mean(), "The mean comes in. Paper is the smallest value."),
         (lambda x, y: images[0, 0, 0, 0], "The first pixel's value comes in. In MNIST it is blank, in other images not: take the smallest value."),
+        (lambda x, y: images[0].min(), "The smallest value of the first image comes in. Another image of the batch may have a smaller one: take the smallest of all."),
+        (lambda x, y: images[-1].min(), "The smallest value of the last image comes in. Another image of the batch may have a smaller one: take the smallest of all."),
+        (lambda x, y: images.amin((1, 2, 3), keepdim=True), "Each image is filled with its own smallest value. In an image without any paper, that is ink: take the smallest value of the whole batch."),
     ]  # fmt: skip
 
     def moved(x: int, y: int, fill: Tensor) -> Tensor:
@@ -274,22 +285,22 @@ def _shift_mistakes(images: Tensor, right: int, down: int) -> list[tuple[Tensor,
     mistakes = [
         (images, "The images came back as they were. Did you return the moved ones?"),
         *((moved(x, y, fill(x, y)), f"{way} {words}".strip()) for x, y, way in ways for fill, words in fills),
-        (torch.full_like(images, paper), "All is paper. With a shift of 0, `[:-0]` means up to place 0, which is nothing; or was the picture never copied in?"),
+        (torch.full_like(images, paper), "Everything is paper. With a shift of 0, `[:-0]` means up to place 0, which is nothing; or was the picture never copied in?"),
         (images[:, :, : height - down, : width - right], smaller),
         (images[:, :, down:, right:], smaller),
         (F.pad(images, (right, 0, down, 0), value=paper), "Paper came in, but nothing left, so the images have become larger. Cut them back to their size."),
         (F.pad(images, (right, 0, down, 0)), "Zeros came in, but nothing left, so the images have become larger. Cut them back to their size, and fill with paper."),
         (recipes.affine(images, right * one, down * one, 0 * one, one), "That is what recipes.affine makes of them: copies of the edge come in. Fill with paper."),
-        (wanted[:, 0], "The images are moved rightly, but the axis of one channel got lost: (N, 1, H, W) goes in, and comes out."),
+        (wanted[:, 0], "The images are moved correctly, but the axis of one channel got lost: (N, 1, H, W) goes in, and comes out."),
         (wanted[0], "Only the first image came back. Is `return` inside the loop?"),
         (wanted[0, 0], "Only the first image came back, and without its channel. (N, 1, H, W) goes in, and comes out."),
         (wanted[-1], "Only the last image came back. Collect them all."),
         (wanted[-1, 0], "Only the last image came back, and without its channel. Collect them all."),
-        (wanted.trunc(), "Everything behind the point is gone: the new tensor holds whole numbers. Make it with torch.full_like(images, …)."),
+        (wanted.trunc(), "Everything after the decimal point is gone: the new tensor holds whole numbers. Make it with torch.full_like(images, …)."),
     ]  # fmt: skip
     visible = [(wanted, "")]  # in a shift by 0, or to the left, some mistakes look like the right images or like others
     for value, words in mistakes:
-        if not any(same(value, other, tolerance=2e-3) for other, _ in visible):
+        if not any(toolkit.same(value, other, tolerance=2e-3) for other, _ in visible):
             visible.append((value, words))
     return visible[1:]
 
@@ -302,13 +313,14 @@ def most_and_least(answer: tuple, ladder: dict[str, Sequence[float]]) -> str:
     """A reading: which step of the ladder helps most, and which least."""
     rows, following = list(ladder), dict(pairwise(ladder))
     asked = f"two names of steps, from {', '.join(rows[1:])},"
-    if not isinstance(answer, list | tuple) or len(answer) != 2:
-        raise WrongAnswer(f"I expected {asked} and got {describe(answer)}.")
+    several = hasattr(answer, "__iter__") and not isinstance(answer, str | dict | set)
+    if not several or len(names := list(answer)) != 2:
+        raise WrongAnswer(f"I expected {asked} and got {toolkit.describe(answer)}.")
     means = {name: fmean(values) for name, values in ladder.items() if len(values)}
     gains = {name: means[name] - means[row] for row, name in following.items() if row in means and name in means}
     if not gains:
         return "In this ladder there is no step to compare, so each answer is as good as yours."
-    most, least = (_row(name, rows, asked) for name in answer)
+    most, least = (_row(name, rows, asked) for name in names)
     for name in (most, least):
         refuse([
             (name == rows[0], f"'{name}' is where the ladder begins; no step leads to it. A step has the name of the row it arrives at."),
@@ -321,11 +333,11 @@ def most_and_least(answer: tuple, ladder: dict[str, Sequence[float]]) -> str:
     spreads = {name: stdev(ladder[name]) for name in rows if len(ladder[name]) > 1} or {"": 0.0}
     backwards = min(gains.values()) < 0 and gains[least] == min(map(abs, gains.values()))
     refuse([
-        (least in best and most in worst, "You have found both, but in each other's place: the one that helps most comes first."),
+        (least in best and most in worst, "You found both, but swapped them: the one that helps most comes first."),
         (most == least, "That is twice the same step. Here one of them helps more than another."),
         *((most not in best and fits, f"Most: the step to '{most}' brings {gains[most]:+.2f} points, and another one more. {words}") for fits, words in [
             (following.get(most) in best, ONE_ROW_OFF),
-            (means[most] == max(means.values()), "Yours is the row with the highest mean. Most of its height it owes to the steps below: how far is it from the row before?"),
+            (means[most] == max(means.values()), "Yours is the row with the highest mean. But most of its height comes from the steps below: how far is it from the row before?"),
             (spreads.get(most) == max(spreads.values()), "The dots of yours are furthest apart, and that is the luck of the seeds. Compare the middle of the dots with the middle of those in the row before."),
             (True, "From each row to the next: how far does the middle of the dots move?"),
         ]),
@@ -343,12 +355,12 @@ def most_and_least(answer: tuple, ladder: dict[str, Sequence[float]]) -> str:
 def _row(name: object, rows: list[str], asked: str) -> str:
     """Return which row a learner means."""
     if not isinstance(name, str):
-        said = "Write their names, in quotes." if as_tensor(name) is not None else ""
-        raise WrongAnswer(f"I expected {asked} and got {describe(name)}. {said}".strip())
-    plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+        said = "Write their names, in quotes." if toolkit.as_tensor(name) is not None else ""
+        raise WrongAnswer(f"I expected {asked} and got {toolkit.describe(name)}. {said}".strip())
+    plain = name.strip(" '\"`").lower().replace(" ", "_").replace("-", "_")
     refuse([
-        (plain not in rows and sum(row in plain for row in rows) > 1, f"In {describe(name)} there are two rows. One name is enough for a step, that of the row it arrives at."),
-        (plain not in rows, f"There is no row called {describe(name)}. The steps arrive at {', '.join(rows[1:])}."),
+        (plain not in rows and sum(row in plain for row in rows) > 1, f"In {toolkit.describe(name)} there are two rows. One name is enough for a step, that of the row it arrives at."),
+        (plain not in rows, f"There is no row called {toolkit.describe(name)}. The steps arrive at {', '.join(rows[1:])}."),
     ])  # fmt: skip
     return plain
 
@@ -361,7 +373,7 @@ def errors_removed(answer: Callable) -> str:
 
     points = "That is the difference of the two accuracies. Out of which errors? Divide by those before."
     hits = "That compares the hits. The question is about the errors: how many are there, before and after?"
-    brackets = "A pair of brackets is missing: without them, the division comes before the differences."
+    brackets = "Parentheses are missing: without them, the division comes before the differences."
     when_better: Mistakes = [
         (lambda before, after: after - before, points),
         (lambda before, after: 100 * (after - before), f"{points} And let it be a share, from 0 to 1."),
@@ -371,21 +383,21 @@ def errors_removed(answer: Callable) -> str:
         (lambda before, after: (after - before) / before, "You divided by the *hits* before. What is it to be a share of?"),
         (lambda before, after: (after - before) / after, "You divided by the *hits* after. What is it to be a share of?"),
         (lambda before, after: (1 - after) / (1 - before), "That is the share of the errors that remains. Which share is gone?"),
-        (lambda before, after: 100 * (1 - after) / (1 - before), "That is the share of the errors that remains, in per cent. Which share is gone?"),
-        (lambda before, after: 100 * right(before, after), "That is in per cent. A share is between 0 and 1."),
+        (lambda before, after: 100 * (1 - after) / (1 - before), "That is the share of the errors that remains, in percent. Which share is gone?"),
+        (lambda before, after: 100 * right(before, after), "That is in percent. A share is between 0 and 1."),
         (lambda before, after: (after - before) / (1 - after), "You divided by the errors *after*. The share is out of those that were there before."),
         (lambda before, after: (1 - before) / (1 - after), "That is how many times as many errors there were. Which share of them is gone?"),
         (lambda before, after: -right(before, after), "The size is right, the sign is not: fewer errors should give a share above 0."),
-        (lambda before, after: right(after, before), "It looks as if `before` and `after` had changed places."),
-        (lambda before, after: (after - before) / (100 - before), "That would do for per cent. These are shares from 0 to 1: the errors are 1 − accuracy."),
+        (lambda before, after: right(after, before), "It looks as if `before` and `after` were swapped."),
+        (lambda before, after: (after - before) / (100 - before), "That would do for percent. These are shares from 0 to 1: the errors are 1 − accuracy."),
         (lambda before, after: 1 - after, "Those are the errors that remain, as a share of all images. Of the errors before, which share is gone?"),
         (lambda before, after: 1 - before, "Those are the errors before, as a share of all images. Which share of them is gone?"),
         (lambda before, after: (after - before) / 1 - before, brackets),
         (lambda before, after: 1 - before - (1 - after) / (1 - before), brackets),
         (lambda before, after: 1 - before - 1 - after / 1 - before, brackets),
-        (lambda before, after: (1 - before - 1 - after) / (1 - before), "Minus a minus: 1 − before − (1 − after), with the brackets."),
+        (lambda before, after: (1 - before - 1 - after) / (1 - before), "Minus a minus: 1 − before − (1 − after), in parentheses."),
         (lambda before, after: 1 - after / before, "Those are hits. Put the errors in the place of both, 1 − accuracy."),
-        *rounded(right, 1, 2),
+        *toolkit.rounded(right, 1, 2),
     ]  # fmt: skip
     when_worse: Mistakes = [
         (lambda before, after: -right(before, after), "Errors were added, not removed: the share is below 0. Does abs() hide it, or is the larger one taken first?"),
@@ -394,24 +406,20 @@ def errors_removed(answer: Callable) -> str:
         (lambda before, after: (before - after) / (1 - after), "The share is below 0 here. And divide by the errors *before*, even when there are more of them now."),
     ]  # fmt: skip
     hint = "Errors are 1 − accuracy. How many are gone, out of those that were there before?"
-    check_function(
-        answer,
-        lambda: (between(600, 760) / 1000, between(820, 940) / 1000),
-        right,
-        when_better,
-        hint=hint,
-        tolerance=1e-3,
-    )
+    better = lambda: (between(600, 760) / 1000, between(820, 940) / 1000)  # noqa: E731
+    toolkit.check_function(answer, better, right, when_better, hint=hint, tolerance=1e-3, edges=[(0.5, 0.75)])
     hint = "What is true for better is true for worse: (errors before − errors after) out of the errors before."
-    with after_success("When it becomes better, yours is right. Here it has become worse."):
-        check_function(
-            answer,
-            lambda: (between(800, 850) / 1000, between(700, 760) / 1000),
-            right,
-            when_worse,
-            hint=hint,
-            tolerance=1e-3,
+    worse = lambda: (between(800, 850) / 1000, between(700, 760) / 1000)  # noqa: E731
+    with after_success("When it gets better, yours is right. Here it got worse."):
+        toolkit.check_function(
+            answer, worse, right, when_worse, hint=hint, tolerance=1e-3, edges=[(0.75, 0.5), (0.9, 0.5)]
         )
+    for inputs, wanted in [
+        ((0.75, 0.75), "Nothing has changed, so no errors are gone: 0."),
+        ((0.75, 1), "No errors are left, so all of them are gone: 1."),
+        ((0, 0.75), "At first everything was an error, and three quarters of the errors are gone."),
+    ]:
+        toolkit.check_edge_case(answer, inputs, right(*inputs), "before={}, after={}".format(*inputs), wanted)
     return "Near the top, accuracies hardly move: from 99 to 99.5 % sounds like little, and half of the errors are gone."  # fmt: skip
 
 

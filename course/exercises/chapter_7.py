@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import chain, combinations, islice, product
 from statistics import fmean, median
 from typing import Any
@@ -11,19 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from course.exercises.toolkit import (
-    Mistakes,
-    WrongAnswer,
-    after_success,
-    as_tensor,
-    between,
-    call_answer,
-    check_function,
-    compare,
-    describe,
-    refuse,
-    rounded,
-)
+from course.exercises import toolkit
+from course.exercises.toolkit import Mistakes, WrongAnswer, after_success, between, refuse
 
 
 def ratio_of_turns(answer: Callable) -> str:
@@ -35,13 +23,13 @@ def ratio_of_turns(answer: Callable) -> str:
     def right(slow_seconds: Sequence[float], fast_seconds: Sequence[float]) -> float:
         return median(ratios(slow_seconds, fast_seconds))
 
-    together = "The two measurements of one turn met the same machine, so divide these first."
+    together = "The two measurements of one turn met the same machine, so divide these two first."
     over = "That is what is left of the time, not how many times faster: fast / slow instead of slow / fast?"
     beside = "That is one place beside the middle. Places in a list count from 0, so of nine the middle is place 4, and of eleven place 5."
     saved = "Those are seconds saved, a difference. How many *times* faster is a ratio: slow / fast."
-    per_cent = "That is in per cent. How many *times* faster: slow / fast as it is."
+    per_cent = "That is in percent. How many *times* faster: slow / fast as it is."
     common_mistakes: Mistakes = [
-        *rounded(right, 1),
+        *toolkit.rounded(right, 1),
         (lambda slow, fast: ratios(slow, fast)[len(slow) // 2], "The ratios are right, but you took the one of the middle *turn*. For a median they must be sorted by size first."),
         (lambda slow, fast: slow[0] / fast[0], "That is the first turn alone. Is `return` inside the loop?"),
         (lambda slow, fast: slow[-1] / fast[-1], "That is the last turn alone. Collect the ratios of all turns."),
@@ -70,12 +58,32 @@ def ratio_of_turns(answer: Callable) -> str:
         (lambda slow, fast: median(slow), "That is the median of the slow times, in seconds. Divide turn by turn first."),
         (lambda slow, fast: median(fast), "That is the median of the fast times, in seconds. Divide turn by turn first."),
     ]  # fmt: skip
+    even: Mistakes = [
+        (lambda slow, fast: sorted(ratios(slow, fast))[len(slow) // 2], "You took the upper of the two in the middle. With an even number of turns, the median is halfway between them: statistics.median does that, and so does np.median."),
+        (lambda slow, fast: sorted(ratios(slow, fast))[len(slow) // 2 - 1], "You took the lower of the two in the middle, as torch.median does. With an even number of turns, the median is halfway between them: statistics.median and np.median do that, and so does torch.quantile(…, 0.5)."),
+        (lambda slow, fast: 1 / median(ratios(fast, slow)), "You took the median of fast / slow and turned it over. Halfway between two ratios is not the same when they are turned over: take the median of slow / fast itself."),
+    ]  # fmt: skip
     hint = "First the ratio of each turn, slow / fast. Then the one in the middle, when they are sorted."
-    found = as_tensor(call_answer(answer, *_measured(9)))
+    found = toolkit.as_tensor(toolkit.call_answer(answer, *_measured(9)))
     if found is not None and found.shape == (9,):
         raise WrongAnswer("For 9 turns, 9 numbers came, as many as there are turns. Which of these ratios is in the middle, when they are sorted?")  # fmt: skip
-    for turns in (9, 11):
-        check_function(answer, partial(_measured, turns), right, common_mistakes, hint=hint, tolerance=2e-3)
+    small, tied = ([4.0, 8.0, 5.0], [2.0, 4.0, 1.0]), ([4.0, 4.0, 9.0], [4.0, 2.0, 3.0])
+    toolkit.check_function(
+        answer,
+        lambda: _measured(9 + 2 * between(0, 2)),
+        right,
+        common_mistakes,
+        hint=hint,
+        tolerance=2e-3,
+        edges=[small, tied],
+    )
+    four, two = ([6.0, 9.0, 2.0, 5.0], [2.0, 1.0, 1.0, 1.0]), ([3.0, 8.0], [2.0, 2.0])
+    hint = "With an even number of turns, two ratios are in the middle, and the median is halfway between them."
+    with after_success("With an odd number of turns it works."):
+        toolkit.check_function(
+            answer, lambda: _measured(8 + 2 * between(0, 2)), right, even, hint=hint, tolerance=2e-3, edges=[four, two]
+        )
+    toolkit.check_edge_case(answer, ([6.0], [4.0]), 1.5, "one turn, 6 s and 4 s", "One ratio is its own median.")
     return "The two of one turn met the same machine, so its drift cancels out; and the median lets a hiccup in one turn pass by."  # fmt: skip
 
 
@@ -97,13 +105,13 @@ def whole_and_part(answer: Callable) -> str:
         return 1 / (1 - share + share / times)
 
     product_of_both = "Think in time: how long does the part take now, and how long the rest, which stays?"
-    per_cent = "That is in per cent. Return old time / new time as it is."
+    per_cent = "That is in percent. Return old time / new time as it is."
     common_mistakes: Mistakes = [
-        *rounded(right, 1),
+        *toolkit.rounded(right, 1),
         (lambda share, times: share * times, f"That is share × times. {product_of_both}"),
         (lambda share, times: 1 + share * times, f"That is 1 + share × times. {product_of_both}"),
-        (lambda share, times: 1 / right(share, times), "That is the time that remains, as a share of the old one (or 1 / … lacks its brackets). How many *times* does it go into the old time?"),
-        (lambda share, times: 100 / right(share, times), "That is the time that remains, in per cent. How many *times* does it go into the old time?"),
+        (lambda share, times: 1 / right(share, times), "That is the time that remains, as a share of the old one (or 1 / … lacks its parentheses). How many *times* does it go into the old time?"),
+        (lambda share, times: 100 / right(share, times), "That is the time that remains, in percent. How many *times* does it go into the old time?"),
         (lambda share, times: 1 / (1 - share), "That is how fast the whole would be if the part took no time at all. It still takes some: how much?"),
         (lambda share, times: times, "That is how much faster the part becomes. The rest is as slow as before."),
         (lambda share, times: 1 + share * (times - 1), "That is a mean of the two factors, 1 for the rest and `times` for the part. Add the *times* they take, not the factors."),
@@ -114,7 +122,7 @@ def whole_and_part(answer: Callable) -> str:
         (lambda share, times: share / times, "That is the new time of the part. Add the rest, and ask how many times the sum goes into 1."),
         (lambda share, times: 1 - share / times, "That is 1 − share / times. What does the whole take now: the rest, and the part's new time?"),
         (lambda share, times: 1 / (1 - share / times), "You took the new time of the part away from the whole. Take its *old* time away, and add the new one."),
-        (lambda share, times: 1 / (1 - share) + share / times, "A pair of brackets is missing: 1 / should go over the whole sum."),
+        (lambda share, times: 1 / (1 - share) + share / times, "Parentheses are missing: 1 / should go over the whole sum."),
         (lambda share, times: 1 - 1 / right(share, times), "That is the time that is saved. How many times does what *remains* go into the old time?"),
         (lambda share, times: 1 / (1 - 1 / right(share, times)), "You divided by the time that is saved. Divide by what remains."),
         (lambda share, times: right(share, times) - 1, "One too little. Return old time / new time as it is: nothing gained would be 1."),
@@ -125,19 +133,18 @@ def whole_and_part(answer: Callable) -> str:
         (lambda share, times: 1 - share, "That is the rest. The part takes some time as well."),
     ]  # fmt: skip
     hint = "Take the old time as 1. What does the part take now, and what the rest? How often does their sum go into 1?"
-    check_function(
-        answer, lambda: (between(55, 90) / 100, between(25, 75) / 10), right, common_mistakes, hint=hint, tolerance=3e-3
-    )
+    draw = lambda: (between(55, 90) / 100, between(25, 75) / 10)  # noqa: E731
+    toolkit.check_function(answer, draw, right, common_mistakes, hint=hint, tolerance=3e-3, edges=[(0.5, 2)])
     share, times = between(30, 60) / 100, between(3, 9)
-    for inputs, expected, hint in [
-        ((share, math.inf), 1 / (1 - share), "The part takes no time at all, and the rest remains. If you get nan, it was inf / inf: let `times` appear in one place only, below a bar."),
-        ((0.0, times), 1, "No part of the time is touched, so everything stays as it was: 1 time as fast. (0 would mean that it never ends.)"),
-        ((1.0, times), times, "All of it is the part. Then the whole becomes as much faster as the part."),
-        ((share, 0.5), right(share, 0.5), "The part takes twice as long as before, so the whole becomes slower: below 1."),
-        ((share, 1), 1, "Nothing has become faster: 1 time as fast. (0 would mean that it never ends.)"),
+    for inputs, wanted in [
+        ((0.5, math.inf), "The part takes no time at all, and the rest remains. If you get nan, it was inf / inf: let `times` appear in one place only, below a fraction bar."),
+        ((0.0, times), "No part of the time is touched, so everything stays as it was: 1 time as fast. (0 would mean that it never ends.)"),
+        ((1.0, times), "All of it is the part. Then the whole becomes as much faster as the part."),
+        ((0.25, 0.5), "The part takes twice as long as before, so the whole becomes slower: below 1."),
+        ((share, 1), "Nothing has become faster: 1 time as fast. (0 would mean that it never ends.)"),
     ]:  # fmt: skip
-        with after_success("Elsewhere yours is right, but not for share={}, times={}. ".format(*inputs) + hint):
-            compare(call_answer(answer, *inputs), expected, "these", tolerance=4e-3)
+        about = "share={}, times={}".format(*inputs)
+        toolkit.check_edge_case(answer, inputs, right(*inputs), about, wanted)
     return "The rest sets the limit: make half of the time ten times as fast, and the whole becomes 1.82 times as fast; however fast that half gets, twice is the limit."  # fmt: skip
 
 
@@ -180,7 +187,7 @@ def operations_of_a_layer(answer: Callable) -> str:
         (lambda i, o, k, s: right(i, o, k, s) + 2 * o * (s - k + 1) ** 2, bias),
         (lambda i, o, k, s: right(i, o, k, s) + o, bias),
         (lambda i, o, k, s: right(i, o, k, s) - o * (s - k + 1) ** 2, "You are exact: the first product of a sum is added to nothing. Here each product and its sum count two, as in the chapter's table."),
-        (lambda i, o, k, s: right(i, o, s, k), "That is what comes out if `kernel` and `size` change places. Is their order (inputs, outputs, kernel, size)?"),
+        (lambda i, o, k, s: right(i, o, s, k), "That is what comes out if `kernel` and `size` are swapped. Is their order (inputs, outputs, kernel, size)?"),
         (lambda i, o, k, s: right(i + o, 1, k, s), "Each output channel looks at each input channel: multiply the two, don't add them."),
         (lambda i, o, k, s: 2 * right(i, o, k, s), "Twice as many: did the 2 for a product and its sum come in twice?"),
         (lambda i, o, k, s: o * (s - k + 1) ** 2, "Those are the numbers in the result. How many operations does each of them take?"),
@@ -194,26 +201,41 @@ def operations_of_a_layer(answer: Callable) -> str:
     def layer(smallest_kernel: int) -> tuple[int, int, int, int]:
         return between(3, 8), between(11, 20), smallest_kernel + 2 * between(0, 2), between(14, 24)
 
-    check_function(answer, lambda: layer(7), right, common_mistakes, hint=hint, tolerance=1e-6)
+    toolkit.check_function(
+        answer, lambda: layer(7), right, common_mistakes, hint=hint, tolerance=1e-6, edges=[(1, 1, 3, 4), (2, 3, 3, 5)]
+    )
     odd: Mistakes = [(lambda i, o, k, s: count(i, o, k, (s - 2 * (k // 2)) ** 2), "kernel // 2 on both sides is one too much, for an even kernel has no middle. Count the places along one side.")]  # fmt: skip
-    with after_success("With an odd kernel it works, here the kernel is even."):
-        check_function(answer, lambda: layer(6), right, odd, hint=hint, tolerance=1e-6)
+    with after_success("With an odd kernel it works, but here the kernel is even."):
+        toolkit.check_function(answer, lambda: layer(6), right, odd, hint=hint, tolerance=1e-6, edges=[(1, 1, 2, 4)])
+    for inputs, wanted in [
+        ((2, 3, 4, 4), "A kernel as large as the image has one place."),
+        ((2, 3, 1, 4), "A kernel of one pixel has a place at every pixel."),
+    ]:
+        toolkit.check_edge_case(
+            answer, inputs, right(*inputs), "inputs={}, outputs={}, kernel={}, size={}".format(*inputs), wanted
+        )
     return "Kernel and places come in squared. Half the places along a side, and a quarter of the operations is left."
 
 
 # The operations of PyTorch that take something out of a tensor.
-TAKING = {"index", "select", "slice", "index_select", "gather", "take", "narrow", "masked_select", "embedding"}
+COPYING = {"index", "index_select", "gather", "take", "embedding", "clone"}
+TAKING = {*COPYING, "select", "slice", "narrow", "masked_select"} - {"clone"}
 
 
 class Counter(TorchDispatchMode):
-    """Counts the operations that take something out of a tensor, and the tensors that are put together again."""
+    """Counts the operations that take something out of a tensor, and the tensors that are put together again.
 
-    count = 0
+    It also notes how many images a single one of them copies at most; a slice copies none.
+    """
+
+    count = most = 0
 
     def __torch_dispatch__(self, func: Any, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
-        name = func.overloadpacket.__name__
+        name, result = func.overloadpacket.__name__, func(*args, **(kwargs or {}))
         self.count += len(args[0]) if name in ("cat", "stack") else name in TAKING
-        return func(*args, **(kwargs or {}))
+        if name in COPYING and result.ndim > 1:
+            self.most = max(self.most, len(result))
+        return result
 
 
 def batches_in_order(answer: Callable) -> str:
@@ -224,6 +246,7 @@ def batches_in_order(answer: Callable) -> str:
         (4 * many + rest, 4 * many + rest, many, ""),
         (3 * few + between(9, 15), 3 * few, few, "With all images it works. Here `order` has some of them, and they come out even."),
         (between(10, 15), 5, few, "With several batches it works. Here `order` has fewer images than one batch."),
+        (4, 3, 1, "With larger batches it works. Here each has one image."),
     ]:  # fmt: skip
         images = torch.rand(count, 1, between(5, 7), between(8, 10)) - 0.5
         labels = 100 + torch.randperm(count)  # all different, so that each tells where it comes from
@@ -231,13 +254,15 @@ def batches_in_order(answer: Callable) -> str:
         counter = Counter()
         about = f"For {count} images, {taken} of them in `order`, batch_size={batch_size}:" if callable(answer) else ""
         with after_success(f"{works} {about}".strip()):
-            got = call_answer(_collected(answer, counter), images, labels, batch_size, order)
+            got = toolkit.call_answer(_collected(answer, counter), images, labels, batch_size, order)
             pairs = _pairs(got, images, batch_size, order)
             x, y = [_places(x, images) for x, _ in pairs], [_places(y, labels) for _, y in pairs]
             _refuse_wrong_batches(x, y, batch_size, order, count)
             batches = -(-taken // batch_size)
-            if not works and counter.count > 8 * batches + 10:
-                raise WrongAnswer(f"The batches are right. But for {batches} of them I counted {counter.count} operations that take something out of a tensor or join the pieces: image by image, or label by label. An index may be a whole tensor of numbers: one operation then takes all images of a batch, and one their labels.")  # fmt: skip
+            refuse([
+                (not works and counter.count > 8 * batches + 10, f"The batches are right. But for {batches} of them I counted {counter.count} operations that take something out of a tensor or join the pieces: image by image, or label by label. An index may be a whole tensor of numbers: one operation then takes all images of a batch, and one their labels."),
+                (not works and counter.most > batch_size, f"The batches are right. But one operation copied {counter.most} images, which takes as much memory again as all of them. Cut `order` into batches first, and then take the images of one batch at a time."),
+            ])  # fmt: skip
     return "One operation for the images of a batch, one for the labels, however large the batch."
 
 
@@ -245,6 +270,7 @@ def _collected(answer: Callable, counter: Counter) -> Callable:
     """Return a learner's function so that it hands out a list where it can; the counter runs meanwhile."""
 
     def collect(images: Tensor, labels: Tensor, batch_size: int, order: Tensor) -> object:
+        counter.count = counter.most = 0
         with counter:
             returned = answer(images, labels, batch_size, order)
             if isinstance(returned, Tensor | str | dict) or not hasattr(returned, "__iter__"):
@@ -264,8 +290,8 @@ def _pairs(got: object, images: Tensor, batch_size: int, order: Tensor) -> list[
         WrongAnswer: what came is no such pairs.
     """
     if not isinstance(got, list):
-        hint = " All images in one tensor? Cut them into batches, and let the labels come along."
-        came = describe(got) if isinstance(got, Tensor | str | int | float) else f"a {type(got).__name__}"
+        hint = " All images in one tensor? Cut them into batches, and take the labels along."
+        came = toolkit.describe(got) if isinstance(got, Tensor | str | int | float) else f"a {type(got).__name__}"
         raise WrongAnswer(f"I expected batches, pairs (images, labels) in a list or by `yield`, and got {came}.{hint if isinstance(got, Tensor) else ''}")  # fmt: skip
     kinds, several, one = _axes(got), len(order.split(batch_size)), tuple(images.shape[1:])
     refuse([
@@ -277,7 +303,7 @@ def _pairs(got: object, images: Tensor, batch_size: int, order: Tensor) -> list[
     ])  # fmt: skip
     pairs = []
     for batch, kind, this in zip(got, kinds, (f"batch {place}" for place in range(len(got))), strict=True):
-        what = describe(batch) if isinstance(batch, Tensor) else f"a {type(batch).__name__}"
+        what = toolkit.describe(batch) if isinstance(batch, Tensor) else f"a {type(batch).__name__}"
         what += f" of {len(batch)} parts" if isinstance(batch, list | tuple) else ""
         refuse([
             (kind == 4, f"{this} is {what}. Where are the labels?"),
@@ -289,7 +315,8 @@ def _pairs(got: object, images: Tensor, batch_size: int, order: Tensor) -> list[
         ])  # fmt: skip
         x, y = map(torch.as_tensor, batch)
         refuse([
-            (x.shape[1:] != one, f"{this} has images of shape {tuple(x.shape)}. As many as are in the batch, each {one}, were expected."),
+            (x.shape[1:] != one, f"{this} has images of shape {tuple(x.shape)}. I expected as many as are in the batch, each of shape {one}."),
+            (x.dtype != images.dtype, f"{this} has images of type {str(x.dtype).removeprefix('torch.')}, and the given ones are float32. Take them as they are."),
             (y.shape != x.shape[:1], f"{this} has {len(x)} images, and labels of shape {tuple(y.shape)}. Each image has one label."),
             (y.dtype != torch.int64 and len(y), f"{this} has labels of type {str(y.dtype).removeprefix('torch.')}. Labels are whole numbers, int64: F.nll_loss takes no others."),
         ])  # fmt: skip
@@ -301,7 +328,7 @@ def _axes(value: object) -> Any:
     """Return how many axes a tensor has, or each part of a list or tuple; None for anything else."""
     if isinstance(value, list | tuple):
         return tuple(map(_axes, value))
-    found = as_tensor(value)
+    found = toolkit.as_tensor(value)
     return None if found is None else found.ndim
 
 
@@ -323,11 +350,11 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
     no_batch_size = f"images and labels are right, but the batches have sizes {sizes}. Where does `batch_size` come in, or is there a fixed 64?"
     overlap = "each batch begins one image after the one before, so they overlap. How far should the start move on?"
     common_mistakes: list[tuple[Sequence[Tensor], Sequence[Tensor], str]] = [
-        (own, own, "the images come as they lie, image 0 first. Which one is to come first is the first number in `order`."),
-        (right, own, "the images come in the right order, but the labels do not. They have to come along: image and label have the same number."),
-        (own, right, "the labels come in the right order, but the images do not. They have to come along: image and label have the same number."),
+        (own, own, "the images come in their stored order, image 0 first. The first number in `order` says which one should come first."),
+        (right, own, "the images come in the right order, but the labels do not. They must go together: image and label have the same number."),
+        (own, right, "the labels come in the right order, but the images do not. They must go together: image and label have the same number."),
         *((wrong, wrong, words) for wrong, words in [
-            (order.chunk(batch_size), f"{len(sizes)} batches came, where {len(wanted)} were expected. `batch_size` is the number of images in a batch, not the number of batches."),
+            (order.chunk(batch_size), f"{len(sizes)} batches came, and I expected {len(wanted)}. `batch_size` is the number of images in a batch, not the number of batches."),
             (order.split(64), no_batch_size),
             ([order], no_batch_size),
             (right[:1], "only the first batch came. Is `return` inside the loop?"),
@@ -335,12 +362,12 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
             (right[:-1], f"the last batch is missing. {wanted[-1]} images are left over: they make a smaller one."),
             *(([order[start : start + batch_size] for start in range(end)], overlap) for end in (len(order), len(right))),
             ([right[0]] * len(right), "every batch holds the first images of `order`. Does the start move on from batch to batch?"),
-            ([order[start:batch_size] for start in starts], "all batches but the first are empty. Where does your slice end? The batch behind it ends `batch_size` further on."),
+            ([order[start:batch_size] for start in starts], "all batches but the first are empty. Where does your slice end? The next batch ends `batch_size` further on."),
             ([*right, none], "one batch is empty. Where does your loop end when the images come out even?"),
             ([*right, *[none] * after_the_end], "batches at the end are empty. Does your loop run to len(images)? It should end with `order`."),
-            (order.argsort().split(batch_size), "turned round: `order` says which image comes at place k, and you took it as the place to which image k goes."),
+            (order.argsort().split(batch_size), "turned around: `order` says which image comes at place k, and you took it as the place to which image k goes."),
             (order.flip(0).split(batch_size), "the order is right, but from the back to the front."),
-            ([part.sort().values for part in right], "each batch holds the right images, but sorted. Were the numbers sorted, or is it a mask? A mask keeps the order in which the images lie."),
+            ([part.sort().values for part in right], "each batch holds the right images, but sorted. Were the numbers sorted, or is it a mask? A mask keeps the order in which the images are stored."),
         ]),
     ]  # fmt: skip
     images, labels, in_order = [*chain(*x)], [*chain(*y)], order.tolist()
@@ -351,7 +378,7 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
     place = next((place for place, (a, b) in enumerate(zip(images, in_order, strict=False)) if a != b), len(in_order))
     refuse([
         (0 in sizes, "one batch is empty."),
-        (images == labels == in_order, f"images and labels are right, but the batches have sizes {sizes}, and {wanted} were expected."),
+        (images == labels == in_order, f"images and labels are right, but the batches have sizes {sizes}, and I expected {wanted}."),
         (-1 in images, "there are images that are none of the given ones. Were their pixels changed?"),
         (-1 in labels, "there are labels that are none of the given ones. Take them out of `labels`, and leave them as they are."),
         (images == in_order != labels, "the images are right, but the labels are not theirs. Image and label have the same number."),
@@ -360,36 +387,34 @@ def _refuse_wrong_batches(x: list[list[int]], y: list[list[int]], batch_size: in
         (len(images) < len(in_order), f"{len(images)} images came, and {len(in_order)} are in `order`. Is one left out between two batches?"),
         (place == len(in_order), f"{len(images)} images came, and {len(in_order)} are in `order`. Do some come twice?"),
     ])  # fmt: skip
-    raise WrongAnswer(f"at place {place} image {in_order[place]} was expected, and image {images[place]} came.")
+    raise WrongAnswer(f"at place {place} I expected image {in_order[place]} and got image {images[place]}.")
 
 
 def lines_that_wait(answer: object) -> str:
     """A reading: which lines make the processor wait in every step."""
-    asked = "the numbers of lines, such as {2, 3},"
-    parts = answer.tolist() if hasattr(answer, "tolist") else answer
-    parts = [parts] if isinstance(parts, int | float) else parts
-    if not isinstance(parts, list | tuple | set | frozenset | range):
-        raise WrongAnswer(f"I expected {asked} and got {describe(answer)}.")
+    found = toolkit.as_tensor(answer, any_order=True)
+    if found is None or found.dtype == torch.bool:
+        quoted = isinstance(answer, list | tuple | set | frozenset) and any(isinstance(part, str) for part in answer)
+        quotes = " Without quotes." if quoted else ""
+        raise WrongAnswer(
+            f"I expected the numbers of lines, such as {{2, 3}}, and got {toolkit.describe(answer)}.{quotes}"
+        )
+    parts = found.flatten().tolist()
     for part in parts:
-        strange = isinstance(part, bool) or not isinstance(part, int | float)
-        quotes = " Without quotes." if isinstance(part, str) else ""
-        refuse([
-            (strange, f"I expected {asked} and found {describe(part)} among them.{quotes}"),
-            (not strange and part not in range(1, 13), f"There is no line {part}. Lines 1 to 12 have a number."),
-        ])  # fmt: skip
+        refuse([(part not in range(1, 13), f"There is no line {part:g}. Lines 1 to 12 have a number.")])
     lines = {int(part) for part in parts}
-    found = " and ".join(f"line {line}" for line in sorted(lines & {8, 10}))
-    works = f"{found.capitalize()}: right." if found else ""
+    both = " and ".join(f"line {line}" for line in sorted(lines & {8, 10}))
+    works = f"{both.capitalize()}: right." if both else ""
     going_on = [  # why these lines don't wait, in the order in which they are talked about
         (12, "Line 12 does wait, but once: it comes after the loop. Which lines wait in every step?"),
         (9, "Line 9 does not wait: the sum stays on the GPU, and `hits` is a tensor there. Nobody asks yet how large it is."),
         (6, "Line 6 does not wait: backward() puts its work into the queue, and the processor goes on."),
-        (7, "Line 7 does not wait: the step is computed on the GPU, from slopes that are there already. It goes into the queue."),
+        (7, "Line 7 does not wait: the step is computed on the GPU, from gradients that are there already. It goes into the queue."),
         (2, "Line 2 does not wait: the numbers of the images are on the GPU already, and nobody asks for them here."),
         (3, "Line 3 does not wait: the model's work goes into the queue, and the processor goes on."),
         (4, "Line 4 does not wait: the loss is a tensor on the GPU. It is a while before anybody asks how large it is."),
         (1, "Line 1 does not wait: to cut `order` into pieces, only their lengths must be known, not the numbers in them."),
-        (5, "Line 5 does not wait: it lets go of the old slopes, and asks for no number."),
+        (5, "Line 5 does not wait: it lets go of the old gradients, and asks for no number."),
         (11, "Line 11 has nothing to wait for: when Python gets there, the question is answered. Where is it asked?"),
     ]  # fmt: skip
     refuse([
@@ -400,7 +425,7 @@ def lines_that_wait(answer: object) -> str:
         refuse([
             *((line in lines, words) for line, words in going_on),
             (8 not in lines, "There is another one: a Python number, on the processor, is made of a tensor on the GPU."),
-            (10 not in lines, "There is another one, and it has no call in it. Which way is Python to go on? It must know before it takes the next line."),
+            (10 not in lines, "There is another one, and it has no call in it. Which way should Python go? It must know before it can run the next line."),
         ])  # fmt: skip
     return "item() and `if` both need a number at once. Keep losses as tensors, loss.detach(), and look at them once, after the loop."  # fmt: skip
 

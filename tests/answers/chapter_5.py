@@ -3,6 +3,7 @@
 import math
 import random
 import statistics
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,30 @@ def error_with_n(values):
 
 def runs_in_a_loop(difference, spread):
     runs = 1
-    while difference < 2 * spread * (2 / runs) ** 0.5:
+    while difference < 2.8 * spread * (2 / runs) ** 0.5:
         runs += 1
     return runs
+
+
+def runs_beyond_the_exact(difference, spread):
+    runs = 1
+    while difference <= 2.8 * spread * (2 / runs) ** 0.5:
+        runs += 1
+    return runs
+
+
+def runs_up_to_99(difference, spread):
+    return next((runs for runs in range(1, 99) if difference >= 2.8 * spread * (2 / runs) ** 0.5), 99)
+
+
+def runs_by(factor, rounding=math.ceil):
+    """Return the formula for another number of standard errors, or rounded in another way."""
+    return lambda difference, spread: rounding(2 * (factor * spread / difference) ** 2)
+
+
+def error_of_sorted(values):
+    values.sort()
+    return statistics.stdev(values) / len(values) ** 0.5
 
 
 def bootstrap_in_a_loop(values, times):
@@ -54,11 +76,16 @@ def bootstrap_by(draw, spread=np.std):
     return lambda values, times: spread([draw(values) for _ in range(times)])
 
 
+def normal_instead(values, times):
+    center, spread = statistics.mean(values), statistics.pstdev(values)
+    return np.std([np.mean([random.gauss(center, spread) for _ in values]) for _ in range(times)])
+
+
 def grid():
-    """Two close fields above one another, (0.001, 64) and (0.01, 64); in two of them nothing ran twice."""
+    """Two close fields one above the other, (0.001, 64) and (0.01, 64); in two fields nothing ran twice."""
     rates, sizes = pd.Index([0.001, 0.01, 0.1], name="learning_rate"), pd.Index([32, 64, 128], name="batch_size")
-    means = [[97.0, 98.42, 98.30], [98.0, 98.36, 97.0], [95.0, 96.0, 90.0]]
-    spreads = [[0.1, 0.08, 0.2], [0.3, 0.07, float("nan")], [0.4, 0.5, float("nan")]]
+    means = [[97.0, 98.41, 98.32], [98.0, 98.37, 97.0], [95.0, 96.0, 90.0]]
+    spreads = [[0.1, 0.1, 0.1], [0.3, 0.07, float("nan")], [0.4, 0.5, float("nan")]]
     return {
         "means": pd.DataFrame(means, index=rates, columns=sizes),
         "spreads": pd.DataFrame(spreads, index=rates, columns=sizes),
@@ -77,33 +104,43 @@ RIGHT = {
         stats.sem,
         error_step_by_step,
     ],
-    "5.2": [((0.001, 64), (0.01, 64)), [[0.01, 64], [0.001, 64]], torch.tensor([[0.001, 64], [0.01, 64]])],
+    "5.2": [
+        ((0.001, 64), (0.01, 64)),
+        [[0.01, 64], [0.001, 64]],
+        torch.tensor([[0.001, 64], [0.01, 64]]),
+        {(0.001, 64), (0.01, 64)},
+        pd.DataFrame([[0.001, 64], [0.01, 64]], index=[5, 3]),
+    ],
     "5.3": [
         runs_in_a_loop,
-        lambda difference, spread: math.ceil(8 * (spread / difference) ** 2),
-        lambda difference, spread: torch.tensor(8 * spread**2 / difference**2).ceil(),
-        lambda difference, spread: np.ceil(2 * (2 * spread / difference) ** 2),
+        runs_by(2.8),
+        lambda difference, spread: math.ceil(15.68 * (spread / difference) ** 2),
+        lambda difference, spread: torch.tensor(15.68 * spread**2 / difference**2).ceil(),
+        lambda difference, spread: np.ceil(2 * (2.8 * spread / difference) ** 2),
     ],
-    "5.4": [10, 10.0, 200 * 0.05, 200 * (1 - 0.95), torch.tensor(10)],
+    "5.4": [10, 10.0, 200 * 0.05, 200 * (1 - 0.95), torch.tensor(10), Fraction(10)],
     "5.5": [bootstrap_in_a_loop, bootstrap_at_once, bootstrap_seeded, bootstrap_of_scipy],
 }
 
 WRONG = {
     "5.1": [
         (lambda values: statistics.stdev(values), "√n is missing"),
-        (lambda values: np.std(values), "with n in it"),
+        (lambda values: np.std(values), "divides by n instead of n − 1"),
         (error_with_n, "ddof=1"),
         (lambda values: torch.tensor(values).var() / len(values), "the variance"),
         (lambda values: (torch.tensor(values).var() / len(values) ** 0.5), "the variance"),
         (lambda values: statistics.stdev(values) / len(values), "Four times as many runs"),
         (lambda values: statistics.stdev(values) / 5**0.5, "Let the function count"),
-        (lambda values: statistics.stdev(values) / (len(values) - 1) ** 0.5, "not taken once more"),
+        (lambda values: statistics.stdev(values) / (len(values) - 1) ** 0.5, "not by √(n − 1)"),
         (lambda values: statistics.stdev(values) * len(values) ** 0.5, "should shrink"),
-        (lambda values: stats.t.ppf(0.975, len(values) - 1) * stats.sem(values), "reach of an interval"),
-        (lambda values: 1.96 * stats.sem(values), "reach of an interval"),
-        (lambda values: 2 * stats.sem(values), "reach of an interval"),
+        (lambda values: stats.t.ppf(0.975, len(values) - 1) * stats.sem(values), "how far an interval reaches"),
+        (lambda values: 1.96 * stats.sem(values), "how far an interval reaches"),
+        (lambda values: 2 * stats.sem(values), "how far an interval reaches"),
         (lambda values: int(stats.sem(values)), "after the decimal point is gone"),
         (lambda values: sum(values) / len(values), "the mean itself"),
+        (lambda values: stats.sem(values) if len(values) > 2 else 0, "For values=[97.0, 99.0], I expected 1 and got 0"),
+        (lambda values: statistics.stdev({*values}) / len(values) ** 0.5, "values="),
+        (error_of_sorted, "changed the list"),
         (lambda values: 0.08, "a name of the notebook"),
         (lambda values: values.std() / len(values) ** 0.5, "torch.tensor(…) makes a tensor of it"),
         (lambda values: (torch.tensor(values) - statistics.mean(values)).abs(), "I expected one number and got a tensor of shape"),
@@ -111,33 +148,39 @@ WRONG = {
     "5.2": [
         (((0.001, 64), (0.001, 64)), "the same field"),
         (((0.001, 64), (0.01, 32)), "only at a corner"),
-        (((0.001, 64), (0.1, 64)), "not neighbours"),
-        (((0.001, 32), (0.001, 128)), "not neighbours"),
+        (((0.001, 64), (0.1, 64)), "not neighbors"),
+        (((0.001, 32), (0.001, 128)), "not neighbors"),
         (((64, 0.001), (64, 0.01)), "learning rate first, then"),
         (((0.001, 64), (0.003, 64)), "not a field of this grid: learning rates 0.001, 0.01, 0.1; batch sizes 32, 64, 128"),
-        (((0.001, 64), (0.001, 128)), "0.12 points apart, and the spreads are 0.08 and 0.20. That is less than one"),
-        (((0.001, 32), (0.001, 64)), "1.42 points apart, and the spreads are 0.08 and 0.10. That is no less than either"),
+        (((0.001, 64), (0.001, 128)), "0.09 points apart, and the standard error of that difference is 0.08. You compared"),
+        (((0.001, 32), (0.001, 64)), "1.41 points apart, and the standard error of that difference is 0.08. That is no less"),
         (((0.01, 64), (0.01, 128)), "fewer than two runs"),
         ((0.001, 64, 0.01, 64), "I expected two fields"),
         (((0.001, 64), None), "I expected two fields"),
         ("(0.001, 64)", "I expected two fields"),
     ],
     "5.3": [
-        (lambda difference, spread: math.ceil(4 * (spread / difference) ** 2), "only one of the two means"),
-        (lambda difference, spread: math.ceil(2 * (spread / difference) ** 2), "about once its standard error"),
-        (lambda difference, spread: math.ceil(8 * (difference / spread) ** 2), "is upside down"),
-        (lambda difference, spread: math.ceil(8 * spread / difference), "A square is missing"),
-        (lambda difference, spread: math.ceil(8**0.5 * spread / difference), "A square is missing"),
-        (lambda difference, spread: int(8 * (spread / difference) ** 2), "Rounded down"),
-        (lambda difference, spread: round(8 * (spread / difference) ** 2), "Rounded down"),
-        (lambda difference, spread: 8 * (spread / difference) ** 2, "of a run. Which way"),
-        (lambda difference, spread: math.ceil(16 * (spread / difference) ** 2), "both settings together"),
-        (lambda difference, spread: 2 * math.ceil(8 * (spread / difference) ** 2), "both settings together"),
-        (lambda difference, spread: math.ceil(2 * (1.96 * spread / difference) ** 2), "1.96"),
+        (runs_by(2), "in only half of all comparisons"),
+        (runs_by(1.96), "in only half of all comparisons"),
+        (runs_by(1), "about once its standard error"),
+        (lambda difference, spread: math.ceil(16 * (spread / difference) ** 2), "a well-known rule of thumb"),
+        (runs_by(2.8, int), "Rounded down"),
+        (runs_by(2.8, round), "Rounded down"),
+        (runs_by(2.8, float), "of a run. Which way"),
+        (runs_by(2.8, lambda exact: math.floor(exact) + 1), "*exactly* enough"),
+        (runs_beyond_the_exact, "*exactly* enough"),
+        (runs_up_to_99, "Does your loop stop there?"),
+        (lambda difference, spread: max(2, runs_in_a_loop(difference, spread)), "Where does your loop begin?"),
+        (lambda difference, spread: math.ceil((2.8 * spread / difference) ** 2), "only one of the two means"),
+        (lambda difference, spread: runs_by(2.8)(spread, difference), "is upside down"),
+        (lambda difference, spread: math.ceil(15.68 * spread / difference), "A square is missing"),
+        (lambda difference, spread: math.ceil(15.68**0.5 * spread / difference), "A square is missing"),
+        (lambda difference, spread: math.ceil(31.36 * (spread / difference) ** 2), "both settings together"),
+        (lambda difference, spread: 2 * runs_in_a_loop(difference, spread), "both settings together"),
         (lambda difference, spread: runs_in_a_loop(difference, spread) + 1, "one too far"),
         (lambda difference, spread: (runs_in_a_loop(difference, spread),) * 2, "I expected one number"),
         (lambda difference, spread: 500, "a name of the notebook"),
-        (lambda difference, spread: 1000 * spread / difference, "by hand"),
+        (lambda difference, spread: 1000 * spread / difference, "For difference=0.1, spread=0.1, I expected 16"),
     ],
     "5.4": [
         (5, "5 of every 100"),
@@ -165,7 +208,8 @@ WRONG = {
         (lambda values, times: bootstrap_in_a_loop(values, times) / times**0.5, "far too little"),
         (lambda values, times: bootstrap_in_a_loop(values, times) / times, "far too little"),
         (lambda values, times: np.std([np.mean(random.choices(values, k=times)) for _ in values]), "far too little"),
-        (lambda values, times: bootstrap_in_a_loop(values, times) / len(values) ** 0.5, "not divided by √n"),
+        (lambda values, times: bootstrap_in_a_loop(values, times) / len(values) ** 0.5, "Don't divide by √n once more"),
+        (normal_instead, "Draw only numbers that are in the list"),
         (lambda values, times: stats.sem(values), "formula s/√n"),
         (lambda values, times: error_with_n(values), "does your function use `times`"),
         (lambda values, times: bootstrap_at_once(values, 20_000), "does your function use `times`"),

@@ -1,6 +1,7 @@
 """Right and wrong answers to the exercises of chapter 6."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -19,9 +20,14 @@ def rate_in_two_branches(step, steps, peak):
     return peak * (steps - step) / (steps - fifth)
 
 
-def rate_of_whole_numbers(step, steps, peak):
-    turn = steps // 5
-    return step / turn * peak if step <= turn else peak - peak * (step - turn) / (steps - turn)
+def rate_that_turns_at(whole):
+    """Return a schedule that turns at a whole step."""
+
+    def rate(step, steps, peak):
+        turn = whole(steps / 5)
+        return step / turn * peak if step <= turn else peak - peak * (step - turn) / (steps - turn)
+
+    return rate
 
 
 def rate_by(rise, fall):
@@ -118,7 +124,16 @@ def shift_with_numpy(images, right, down):
 
 
 def shift_one_by_one(images, right, down):
-    return [shift_by_padding(image, right, down) for image in images]
+    return [F.pad(image, (right, -right, down, -down), value=images.min().item()) for image in images]
+
+
+def shift_filled_with(paper):
+    """Return a shift that fills with what `paper` returns for the images."""
+    return lambda images, right, down: torch.where(
+        shift_with_zeros(torch.ones_like(images), right, down) == 1,
+        shift_with_zeros(images, right, down),
+        paper(images),
+    )
 
 
 def shift_with_zeros(images, right, down):
@@ -229,7 +244,6 @@ RIGHT = {
     "6.1": [(7820, 1564), [782 * 10, 7820 / 5], (torch.tensor(7820), 1564.0), np.array([7820, 0.2 * 7820])],
     "6.2": [
         rate_in_two_branches,
-        rate_of_whole_numbers,
         lambda step, steps, peak: np.interp(step, [0, 0.2 * steps, steps], [0, peak, 0]),
         lambda step, steps, peak: peak * min(5 * step / steps, 1.25 * (1 - step / steps)),
         lambda step, steps, peak: torch.tensor([peak * min(5 * step / steps, 1.25 * (1 - step / steps))]),
@@ -243,11 +257,17 @@ RIGHT = {
         shift_with_numpy,
         shift_one_by_one,
     ],
-    "6.4": [("augmented", "less_dropout"), ["Augmented", "less dropout"], (" augmented", "less-dropout ")],
+    "6.4": [
+        np.array(["augmented", "less_dropout"]),
+        ("augmented", "less_dropout"),
+        ["Augmented", "less dropout"],
+        (" augmented", "less-dropout "),
+    ],
     "6.5": [
         lambda before, after: (after - before) / (1 - before),
         lambda before, after: 1 - (1 - after) / (1 - before),
         lambda before, after: torch.tensor([((1 - before) - (1 - after)) / (1 - before)]),
+        lambda before, after: (Fraction(after) - Fraction(before)) / (1 - Fraction(before)),
         lambda before, after: round((after - before) / (1 - before), 4),
     ],
 }
@@ -262,13 +282,13 @@ WRONG = {
         ((9380, 1876), "10,000 are held out"),
         ((500_000, 100_000), "Those are images"),
         ((50_000 / 64 * 10, 1562), "no part of a batch"),
-        ((1564, 7820), "in each other's place"),
-        ((7000, 1400), "How many batches has one epoch"),
+        ((1564, 7820), "but swapped"),
+        ((7000, 1400), "How many batches does one epoch have"),
         ((7820, 156), "a fifth of one epoch"),
         ((7820, 156.4), "a fifth of one epoch"),
         ((7820, 2), "how many are in two epochs"),
         ((7820, 6256), "counted from the end"),
-        ((7820, 3910), "half way"),
+        ((7820, 3910), "halfway"),
         ((7820, 1563), "counts from 0"),
         ((7820, 1562), "a fifth of another number"),
         ((7820, 0.2), "the share"),
@@ -278,6 +298,8 @@ WRONG = {
         (("7820", "1564"), "I expected two numbers"),
     ],
     "6.2": [
+        (rate_that_turns_at(math.floor), "You rounded the turn"),
+        (rate_that_turns_at(round), "You rounded the turn"),
         (rate_by(rise, lambda s, f, n: 1 - s / n), "counted from step 0"),
         (rate_by(rise, lambda s, f, n: 1 - 1.25 * s / n), "counted from step 0"),
         (rate_by(rise, lambda s, f, n: 1 - (s - f) / n), "never reaches 0"),
@@ -285,7 +307,7 @@ WRONG = {
         (rate_by(rise, lambda s, f, n: max(0, 1 - (s - f) / f)), "at 0 too soon"),
         (rate_by(rise, rise), "It rises and rises"),
         (lambda step, steps, peak: peak * min(1, 5 * step / steps), "it stays up there"),
-        (lambda step, steps, peak: peak * min(2 * step / steps, 2 - 2 * step / steps), "half way"),
+        (lambda step, steps, peak: peak * min(2 * step / steps, 2 - 2 * step / steps), "halfway"),
         (lambda step, steps, peak: peak * min(1.25 * step / steps, 5 - 5 * step / steps), "after four fifths"),
         (lambda step, steps, peak: rate_in_two_branches(step, steps, 1), "its top is 1"),
         (lambda step, steps, peak: rate_in_two_branches(step, steps, 0.05), "always 0.05"),
@@ -294,11 +316,11 @@ WRONG = {
         (rate_by(lambda s, f, n: s // f, lambda s, f, n: (n - s) // (n - f)), "Zero everywhere"),
         (rate_by(lambda s, f, n: s // f, fall), "// drops everything"),
         (lambda step, steps, peak: peak * min(5 * step // steps, 1), "// drops everything"),
-        (rate_by(lambda s, f, n: curved(s / f), lambda s, f, n: curved(fall(s, f, n))), "curved, as a cosine"),
+        (rate_by(lambda s, f, n: curved(s / f), lambda s, f, n: curved(fall(s, f, n))), "curved, like a cosine"),
         (rate_by(rise, lambda s, f, n: curved(fall(s, f, n))), "On the fall: the ends"),
         (rate_by(lambda s, f, n: curved(s / f), fall), "On the rise: the ends"),
-        (lambda steps, step, peak: rate_in_two_branches(step, steps, peak), "`step` and `steps` change places"),
-        (lambda step, peak, steps: rate_in_two_branches(step, steps, peak), "`steps` and `peak` change places"),
+        (lambda steps, step, peak: rate_in_two_branches(step, steps, peak), "`step` and `steps` are swapped"),
+        (lambda step, peak, steps: rate_in_two_branches(step, steps, peak), "`steps` and `peak` are swapped"),
         (lambda step, steps, peak: rate_in_two_branches(step + 1, steps, peak), "one step ahead"),
         (lambda step, steps, peak: rate_in_two_branches(step - 1, steps, peak), "one step behind"),
         (lambda step, steps, peak: peak - rate_in_two_branches(step, steps, peak), "Upside down"),
@@ -318,21 +340,25 @@ WRONG = {
         (0.05, "I expected a function"),
     ],
     "6.3": [
-        (lambda images, right, down: images.roll((down, right), (2, 3)), "wraps round"),
-        (lambda images, right, down: images.roll((right, down), (2, 3)), "changed places"),
-        (lambda images, right, down: shift_by_padding(images, down, right), "two axes have changed places: rows"),
+        (lambda images, right, down: images.roll((down, right), (2, 3)), "wraps around"),
+        (lambda images, right, down: images.roll((right, down), (2, 3)), "are swapped"),
+        (lambda images, right, down: shift_by_padding(images, down, right), "two axes are swapped: rows"),
         (lambda images, right, down: shift_by_padding(images, -right, -down), "move the other way"),
         (lambda images, right, down: shift_by_padding(images, -right, down), "sideways your images move the wrong way"),
         (lambda images, right, down: shift_by_padding(images, right, -down), "up instead of down"),
         (lambda images, right, down: shift_by_padding(images, right, 0), "nothing moves down"),
         (lambda images, right, down: shift_by_padding(images, 0, down), "nothing moves sideways"),
-        (shift_with_zeros, "a light grey"),
+        (shift_with_zeros, "a light gray"),
         (lambda images, right, down: shift_with_zeros(images, -right, -down), "move the other way"),
         (lambda images, right, down: F.pad(images, (right, -right, down, -down), value=-0.2424), "What moved is right"),
+        (shift_filled_with(lambda images: images[0].min()), "smallest value of the first image"),
+        (shift_filled_with(lambda images: images[-1].min()), "smallest value of the last image"),
+        (shift_filled_with(lambda images: images.amin((1, 2, 3), keepdim=True)), "its own smallest value"),
         (shift_a_clone, "Start from paper"),
-        (shift_smeared, "copy of the edge"),
+        (shift_smeared, "[1.0, 5.0, 6.0, 7.0]], got=[[1.0, 1.0, 2.0, 3.0]"),
+        (lambda images, right, down: shift_by_padding(images, right, down) if right or down else images, "images.clone()"),
         (shift_by_the_chapter, "recipes.affine makes"),
-        (shift_in_place, "second name for the same tensor"),
+        (shift_in_place, "changed the tensor"),
         (lambda images, right, down: shift_by_padding(images, right, down)[:, 0], "axis of one channel"),
         (lambda images, right, down: shift_by_padding(images, right, down)[0, 0], "Only the first image"),
         (lambda images, right, down: F.pad(images, (right, 0, down, 0), value=images.min().item()), "Cut them back"),
@@ -347,14 +373,14 @@ WRONG = {
         (lambda images, right, down: shift_by_padding(images, right, down).double(), "of type float64"),
         (lambda images, right, down: shift_by_padding(images, right, down).int(), "whole numbers"),
         (lambda images, right, down: images, "came back as they were"),
-        (lambda images, right, down: torch.full_like(images, images.min()), "All is paper"),
+        (lambda images, right, down: torch.full_like(images, images.min()), "Everything is paper"),
         (lambda images, right, down: images + right + down, "[n, 0, y + down, x + right]"),
     ],
     "6.4": [
         (("course", "less_dropout"), "where the ladder begins"),
         (("augmented", "course"), "where the ladder begins"),
         (("best", "less_dropout"), "the row with the highest mean"),
-        (("less_dropout", "augmented"), "in each other's place"),
+        (("less_dropout", "augmented"), "but swapped"),
         (("less_dropout", "best"), "One row off"),
         (("augmented", "best"), "goes backwards"),
         (("augmented", "one_cycle"), "One row off"),
@@ -374,20 +400,22 @@ WRONG = {
         (lambda before, after: (after - before) / before, "the *hits* before"),
         (lambda before, after: 1 - before / after, "the *hits* after"),
         (lambda before, after: (1 - after) / (1 - before), "that remains"),
-        (lambda before, after: 100 * (after - before) / (1 - before), "in per cent"),
+        (lambda before, after: 100 * (after - before) / (1 - before), "in percent"),
         (lambda before, after: (after - before) / (1 - after), "the errors *after*"),
         (lambda before, after: (1 - before) / (1 - after), "how many times"),
         (lambda before, after: (before - after) / (1 - before), "the sign is not"),
-        (lambda after, before: (after - before) / (1 - before), "had changed places"),
-        (lambda before, after: (100 - before - (100 - after)) / (100 - before), "do for per cent"),
-        (lambda before, after: (after - before) / 1 - before, "brackets is missing"),
+        (lambda after, before: (after - before) / (1 - before), "were swapped"),
+        (lambda before, after: (100 - before - (100 - after)) / (100 - before), "do for percent"),
+        (lambda before, after: (after - before) / 1 - before, "Parentheses are missing"),
         (lambda before, after: (1 - before - 1 - after) / (1 - before), "Minus a minus"),
         (lambda before, after: round((after - before) / (1 - before), 2), "rounded"),
         (lambda before, after: abs(after - before) / (1 - before), "Does abs() hide it"),
         (lambda before, after: max(0, after - before) / (1 - before), "so that it shows"),
-        (lambda before, after: abs(after - before) / (1 - min(before, after)), "it has become worse"),
+        (lambda before, after: abs(after - before) / (1 - min(before, after)), "Here it got worse"),
         (lambda before, after: (after - before) / (1 - min(before, after)), "the larger of the two"),
         (lambda before, after: round((after - before) / (1 - before)), "after the decimal point"),
+        (lambda before, after: max(-1, (after - before) / (1 - before)), "For before=0.9, after=0.5, I expected -4"),
+        (lambda before, after: (after - before) / (1 - before) if after < 1 else 0, "all of them are gone"),
         (lambda before, after: 0.5, "a name of the notebook"),
         (lambda before, after: (1 - before, 1 - after), "I expected one number"),
     ],

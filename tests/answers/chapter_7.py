@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ def ratios(slow_seconds, fast_seconds):
 
 def by_sorting(slow_seconds, fast_seconds):
     ordered = sorted(ratios(slow_seconds, fast_seconds))
-    return ordered[len(ordered) // 2]
+    return (ordered[len(ordered) // 2] + ordered[(len(ordered) - 1) // 2]) / 2
 
 
 def by_the_lists_sorted_in_place(slow_seconds, fast_seconds):
@@ -91,12 +92,6 @@ def in_a_list(images, labels, batch_size, order):
 
 def in_order_first(images, labels, batch_size, order):
     return zip(images[order].split(batch_size), labels[order].split(batch_size), strict=True)
-
-
-def in_a_tuple(images, labels, batch_size, order):
-    images, labels = images[order], labels[order]
-    starts = range(0, len(order), batch_size)
-    return tuple((images[at : at + batch_size], labels[at : at + batch_size]) for at in starts)
 
 
 def by_lists_of_numbers(images, labels, batch_size, order):
@@ -268,9 +263,8 @@ RIGHT = {
         lambda slow, fast: statistics.median(ratios(slow, fast)),
         by_sorting,
         lambda slow, fast: np.median(np.array(slow) / np.array(fast)),
-        lambda slow, fast: (torch.tensor(slow) / torch.tensor(fast)).median(),
+        lambda slow, fast: statistics.median([Fraction(a) / Fraction(b) for a, b in zip(slow, fast, strict=True)]),
         lambda slow, fast: torch.tensor(ratios(slow, fast)).quantile(0.5).reshape(1),
-        lambda slow, fast: 1 / statistics.median(ratios(fast, slow)),
         lambda slow, fast: round(by_sorting(slow, fast), 2),
     ],
     "7.2": [
@@ -290,8 +284,6 @@ RIGHT = {
     "7.4": [
         cut_and_taken,
         in_a_list,
-        in_order_first,
-        in_a_tuple,
         by_lists_of_numbers,
         with_numpy,
         by_a_loader_of_batches,
@@ -305,6 +297,7 @@ RIGHT = {
         np.array([10.0, 8.0]),
         frozenset({8, 10}),
         range(8, 11, 2),
+        {torch.tensor(8), np.int64(10)},
     ],
 }
 
@@ -330,10 +323,12 @@ WRONG = {
         (lambda slow, fast: sorted(ratios(slow, fast))[len(slow) // 2 + 1], "one place beside"),
         (lambda slow, fast: np.median(np.array(slow) - np.array(fast)), "seconds saved"),
         (lambda slow, fast: by_sorting(slow, fast) - 1, "One too little"),
-        (lambda slow, fast: 100 * by_sorting(slow, fast), "in per cent"),
+        (lambda slow, fast: 100 * by_sorting(slow, fast), "in percent"),
         (lambda slow, fast: round(by_sorting(slow, fast), 1), "rounded"),
         (lambda slow, fast: int(by_sorting(slow, fast)), "after the decimal point is gone"),
-        (lambda slow, fast: sorted(ratios(slow, fast))[4], "one place beside"),
+        (lambda slow, fast: sorted(ratios(slow, fast))[len(slow) // 2], "the upper of the two"),
+        (lambda slow, fast: (torch.tensor(slow) / torch.tensor(fast)).median(), "as torch.median does"),
+        (lambda slow, fast: 1 / statistics.median(ratios(fast, slow)), "and turned it over"),
         (return_in_the_loop, "Is `return` inside"),
         (lambda slow, fast: ratios(slow, fast), "as many as there are turns"),
         (lambda slow, fast: slow / fast, "go through both together"),
@@ -345,7 +340,7 @@ WRONG = {
     "7.2": [
         (lambda share, times: share * times, "That is share × times"),
         (lambda share, times: (1 - share) + share / times, "the time that remains"),
-        (lambda share, times: 1 / 1 - share + share / times, "lacks its brackets"),
+        (lambda share, times: 1 / 1 - share + share / times, "lacks its parentheses"),
         (lambda share, times: 1 / (1 - share), "no time at all"),
         (lambda share, times: times, "how much faster the part becomes"),
         (lambda share, times: 1 + share * (times - 1), "a mean of the two factors"),
@@ -356,10 +351,10 @@ WRONG = {
         (lambda share, times: 1 / (share / times), "The rest takes its time"),
         (lambda share, times: share / times, "the new time of the part"),
         (lambda share, times: 1 / (1 - share / times), "took the new time of the part away"),
-        (lambda share, times: 1 / (1 - share) + share / times, "brackets is missing"),
+        (lambda share, times: 1 / (1 - share) + share / times, "Parentheses are missing"),
         (lambda share, times: 1 - ((1 - share) + share / times), "the time that is saved"),
         (lambda share, times: in_seconds(share, times) - 1, "One too little"),
-        (lambda share, times: 100 * in_seconds(share, times), "in per cent"),
+        (lambda share, times: 100 * in_seconds(share, times), "in percent"),
         (lambda share, times: round(in_seconds(share, times), 1), "rounded"),
         (lambda share, times: int(in_seconds(share, times)), "after the decimal point is gone"),
         (lambda share, times: times / (times * (1 - share) + share), "it was inf / inf"),
@@ -389,7 +384,7 @@ WRONG = {
         (lambda i, o, k, s: (2 * i * k * k + 1) * o * (s - k + 1) ** 2, "with the bias"),
         (lambda i, o, k, s: (2 * i * k * k - 1) * o * (s - k + 1) ** 2, "You are exact"),
         (lambda i, o, k, s: 2 * (i + o) * k * k * (s - k + 1) ** 2, "don't add them"),
-        (lambda i, o, s, k: 2 * i * k * k * o * (s - k + 1) ** 2, "change places"),
+        (lambda i, o, s, k: 2 * i * k * k * o * (s - k + 1) ** 2, "are swapped"),
         (lambda i, o, k, s: 2 * i * k * k * o * (s - 2 * (k // 2)) ** 2, "the kernel is even"),
         (lambda i, o, k, s: o * (s - k + 1) ** 2, "the numbers in the result"),
         (lambda i, o, k, s: (i * k * k + 1) * o, "the layer's parameters"),
@@ -399,6 +394,7 @@ WRONG = {
         (lambda i, o, k, s: 2 * i * 25 * o * (s - 4) ** 2, "a fixed 5"),
         (lambda i, o, k, s: 2 * i * k * k * o * (s - 4) ** 2, "a fixed 5"),
         (lambda i, o, k, s: 2 * i * 5 * 5 * o * (s - k + 1) ** 2, "a fixed 5"),
+        (lambda i, o, k, s: by_loops(i, o, k, s) if k < s else 0, "as large as the image has one place"),
         (lambda i, o, k, s: 288_000, "a name of the notebook"),
         (lambda i, o, k, s: None if s else 0, "returns nothing"),
         (lambda i, o, k, s: math.nan, "got nan"),
@@ -406,12 +402,14 @@ WRONG = {
         (640_000, "I expected a function"),
     ],
     "7.4": [
-        (own_order, "the images come as they lie"),
+        (own_order, "in their stored order"),
         (only_full_ones, "the last batch is missing"),
         (first_batch_in_a_list, "only the first batch came"),
         (from_one_on, "the first image of `order` is missing"),
         (own_labels, "but the labels do not"),
         (own_images, "but the images do not"),
+        (in_order_first, "as much memory again"),
+        (taken_by(lambda images, labels, index: (images[index].double(), labels[index])), "images of type float64"),
         (by_stacking, "image by image, or label by label"),
         (by_filling, "image by image, or label by label"),
         (by_a_list_of_images, "image by image, or label by label"),
@@ -449,7 +447,7 @@ WRONG = {
         (changed_in_place, "changed the tensor"),
         (by_masks, "is it a mask?"),
         (drawn_anew, "draw or sort one of its own"),
-        (scattered, "turned round"),
+        (scattered, "turned around"),
         (one_left_out, "left out between two batches"),
         (labels_of_their_own, "the labels are not theirs"),
         (lambda images, labels, order: [], "TypeError"),
@@ -466,7 +464,7 @@ WRONG = {
         ({3, 8, 10}, "the model's work goes"),
         ({4}, "asks how large it is"),
         ({1}, "only their lengths"),
-        ({5, 8}, "lets go of the old slopes"),
+        ({5, 8}, "lets go of the old gradients"),
         ({8, 10, 11}, "Where is it asked?"),
         ({8}, "no call in it"),
         (8, "Line 8: right. There is another one"),
@@ -478,6 +476,6 @@ WRONG = {
         (["loss.item()"], "Without quotes"),
         ([], "Some lines do make"),
         ("8, 10", "I expected the numbers of lines"),
-        ([8, None], "found None"),
+        ([8, None], "and got [8, None]"),
     ],
 }  # fmt: skip
