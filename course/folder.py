@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from helpers import settings
+from helpers import results, settings
 
 MARKER = ".made-by-mnist-course.json"  # in each folder that a command made: {"made_by": "run"}
 NOBODYS = (".DS_Store", "Thumbs.db", "desktop.ini")  # file managers leave these by themselves
@@ -58,8 +58,6 @@ def own(out: Path, command: str) -> Iterator[None]:
     Raises:
         ValueError: see `check_own`; or another process is at work in it; or it can't be written.
     """
-    from helpers import results  # pandas, which `given` need not wait for
-
     check_own(out, command)
     with ExitStack() as stack:
         try:

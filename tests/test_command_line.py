@@ -268,7 +268,7 @@ def test_a_sweep_to_an_out_that_is_a_file_is_refused(call: Callable[..., Answer]
     assert_refused(call("sweep", *DIGITS, "--out", tmp_path / "file"), f"out: '{tmp_path / 'file'}' is a file")
     below = tmp_path / "file" / "below"
     assert_refused(call("sweep", *DIGITS, "--out", below), f"out: '{below}' can't be written")
-    assert_refused(call("sweep", *DIGITS, "--out", ""), "--out: got no name")
+    assert_refused(call("sweep", *DIGITS, "--out", ""), "--out: got an empty name")
     assert (tmp_path / "file").read_text() == "mine"
 
 

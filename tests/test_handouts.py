@@ -642,7 +642,7 @@ def test_no_name_for_the_folder_is_refused(
     with pytest.raises(SystemExit) as stopped:
         main(["handouts", "--out", ""])
     assert stopped.value.code == 2
-    assert "--out: got no name; give a folder's name" in capsys.readouterr().err
+    assert "--out: got an empty name; give another" in capsys.readouterr().err
     assert not Path("student").exists()
 
 
@@ -740,7 +740,7 @@ def test_a_print_that_fails_leaves_the_old_handouts(
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(PermissionError(13, "open in another program"), 2), (KeyboardInterrupt(), 130)]
+    ("error", "status"), [(PermissionError(13, "open in another program"), 1), (KeyboardInterrupt(), 130)]
 )
 def test_a_file_that_cannot_be_moved_leaves_the_old_handouts(
     error: BaseException, status: int, small_course: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,12 @@ from course import chapters, folder
 from course import run as course_run
 from course.exercises import overview
 
-SAVE = 'from helpers import results\nresults.save_record(run_dir, "{stem}", dataset=dataset, parameters={{}}, seed=3)'
+SAVE = """
+from helpers import results
+entry = dict.fromkeys(("train_loss", "val_loss", "val_f1", "val_accuracy", "seconds"), 0.5) | {{"epoch": 1}}
+right = dict(mean=0.1, std=0.3, history=[entry], test={{"accuracy": 0.5, "f1": 0.5, "n": 10}})
+results.save_record(run_dir, "{stem}", dataset=dataset, parameters={{}}, seed=3, **right)
+"""
 
 
 def execute_here(notebook: Any, output: None, parameters: dict, on_notebook_start: Callable, **_: object) -> None:

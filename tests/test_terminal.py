@@ -29,10 +29,11 @@ def shell(words: str) -> subprocess.CompletedProcess:
     return subprocess.run(["bash", "-c", words], cwd=settings.ROOT, env=env, capture_output=True)
 
 
-# What a shell runs, the status it ends with, and a word of its output; all of them print nothing to stderr.
+# What a shell runs, the status it ends with (0 too where all may be written before the reader goes),
+# and a word of its output; all of them print nothing to stderr.
 STREAMS = {
-    "a list cut short": ("COURSE run --list | head -1", 141, b"01_data"),
-    "nobody reads": ("COURSE run --list | true", 141, b""),
+    "a list cut short": ("COURSE run --list | head -1", (0, 141), b"01_data"),
+    "nobody reads": ("COURSE run --list | true", (0, 141), b""),
     "stdout closed": ("COURSE run --list >&-", 0, b""),
     "all closed": ("COURSE run --list <&- >&- 2>&-", 0, b""),
     "help in ASCII": ("PYTHONIOENCODING=ascii COURSE sweep --help", 0, b"NAME=V1,V2,\\u2026"),
@@ -47,7 +48,8 @@ STREAMS = {
 def test_a_stream_ends_no_command_in_a_traceback(row: str) -> None:
     words, status, said = STREAMS[row]
     done = shell(words)
-    assert (done.returncode, done.stderr) == (status, b"")
+    assert done.returncode in (status if isinstance(status, tuple) else (status,))
+    assert done.stderr == b""
     assert said in done.stdout
 
 
