@@ -1,4 +1,4 @@
-"""The checks of chapter 3: gradients, steps, the training loop, measuring."""
+"""The checks of chapter 3: gradients, steps, the training loop, measuring, early stopping."""
 
 import copy
 import math
