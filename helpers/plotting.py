@@ -136,7 +136,7 @@ def pixel_histogram(images: Tensor, title: str) -> Figure:
 
 
 def convolution(image: Tensor, kernels: dict[str, Tensor], results: dict[str, Tensor]) -> Figure:
-    """Draw one image and, below it, kernels (k, k) with what each answers: purple above zero, brown below."""
+    """Draw one image, and kernels (k, k) with the feature map of each below it: purple above zero, orange below."""
     figure, grid = page(4.6, 2, len(kernels) + 1, squeeze=False)
     draw_image(grid[0, 0], image, "the image")
     grid[1, 0].set_axis_off()
@@ -148,7 +148,7 @@ def convolution(image: Tensor, kernels: dict[str, Tensor], results: dict[str, Te
         )  # fmt: skip
         grid[0, column].set_title(f"kernel: {name}", fontsize=CAPTION)
         limit = float(results[name].abs().max()) or 1.0  # white is zero
-        draw_image(grid[1, column], results[name], "its answer", cmap="PuOr", vmin=-limit, vmax=limit)
+        draw_image(grid[1, column], results[name], "its feature map", cmap="PuOr", vmin=-limit, vmax=limit)
     return figure
 
 

@@ -70,7 +70,7 @@ class Recipe:
         one_cycle: raise the learning rate over the first steps, then lower it to nothing, both evenly.
         warm_up: with `one_cycle`, the share of the steps over which it is raised.
         weight_decay: share by which each step shrinks the weights, before it is multiplied by the learning rate.
-        batch_size: images a batch.
+        batch_size: images per batch.
         label_smoothing: share of its certainty that each label gives away to all ten classes, 0 to 1.
         shift, rotation, scaling: in pixels, degrees and shares, as `random_affine` takes them.
         channels_last: keep the numbers of one pixel side by side in memory, which many processors prefer.
@@ -99,7 +99,7 @@ class Recipe:
         return {name: (there[name], here[name]) for name in here if there[name] != here[name]}
 
 
-# Each step of the ladder changes one thing of the step before.
+# Each step of the ladder adds one idea to the step before; the first and the last change several settings for it.
 COURSE = Recipe()
 ONE_CYCLE = replace(COURSE, optimizer="adamw", learning_rate=0.004, weight_decay=0.01, one_cycle=True)
 LESS_DROPOUT = replace(ONE_CYCLE, conv_dropout=0.0, fc_dropout=0.1)

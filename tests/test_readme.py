@@ -56,6 +56,12 @@ def test_mean_and_spread_by_hand() -> None:
     assert tables.percent(pd.Series([0.97, 0.98, 0.99])) == "98.00 ± 1.00"
 
 
+def test_a_gain_is_paired_by_seed_by_hand() -> None:
+    # Seeds 0 to 2 gain 1, 2 and 0: mean 1, deviation 1; t for three runs is 4.303, over the root of 3 it is 2.484.
+    new, old = pd.Series([2, 4, 3], index=[0, 1, 2]), pd.Series([3, 1, 2], index=[2, 0, 1])
+    assert tables.gain(new, old) == "+1.00 (-1.48 to +3.48)"
+
+
 def test_a_table_has_words_to_the_left_and_numbers_to_the_right_as_they_were_written() -> None:
     lines = tables.table([{"recipe": "`best`", "share": "98.70"}]).splitlines()
     assert [re.sub(" +", " ", line) for line in lines] == ["| recipe | share |", lines[1], "| `best` | 98.70 |"]
@@ -69,6 +75,7 @@ SWEEPS = {  # runs, seeds, epochs, and what is varied beside the seed
     "grid": (48, 3, 10, ["learning_rate", "batch_size"]),
     "picked": (10, 10, 10, ["learning_rate", "batch_size"]),
     "recipes": (60, 5, 10, ["recipe"]),
+    "decay": (10, 5, 10, ["recipe"]),
     "best_recipe": (10, 10, 10, []),
     "small_network": (5, 5, 40, []),
     "large_network": (5, 5, 24, []),
@@ -104,7 +111,7 @@ def test_the_picked_setting_is_the_best_of_the_grid_by_validation() -> None:
     assert set(picked["batch_size"]) == {best["batch_size"]}
 
 
-@pytest.mark.parametrize("name", ["grid", "recipes", "one_epoch"])
+@pytest.mark.parametrize("name", ["grid", "recipes", "decay", "one_epoch"])
 def test_a_search_never_saw_the_test_set(name: str) -> None:
     assert not [column for column in load_sweep(name) if column.startswith("test")]
 

@@ -1,7 +1,6 @@
 """The checks of chapter 2: kernels, shapes, softmax, loss, a head for the network."""
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -11,20 +10,33 @@ from course.exercises import toolkit
 from course.exercises.toolkit import WrongAnswer, between, call_answer, check_function, describe, refuse, same
 
 
-def colours(answer: tuple) -> str:
-    """A reading: the colors of the answer to a kernel with all signs swapped."""
-    allowed = ("purple", "orange", "white")
-    unordered = isinstance(answer, set | frozenset | dict) or not isinstance(answer, Iterable)
-    text = answer if isinstance(answer, str) else "" if unordered else " ".join(map(str, answer))
-    words = tuple(re.findall(r"\w+", text.lower()))
-    known = len(words) == 2 and all(word in allowed for word in words)
-    refuse([
-        (not known, f"I expected two of the words {', '.join(allowed)}, for the left and the right side, and got {describe(answer)}."),
-        (words == ("purple", "orange"), "That is how the figure looks now, before any sign is swapped. Each product changes its sign: what becomes of the sum?"),
-        ("white" in words, "White means an answer of 0, nothing found. At the edge of a stroke the products don't cancel; only their sign changes."),
-        (words[:1] == words[-1:], f"You say {' and '.join(words)}: but on the left, paper becomes ink, and on the right, ink becomes paper. The two answers have opposite signs."),
-    ])  # fmt: skip
-    return "Purple and orange change places: the new kernel asks for ink on the left and paper on the right."
+def four_sums(answer: list) -> str:
+    """Four sums by hand: a kernel of 3 × 3 on an image of 4 × 4."""
+    image = torch.tensor([[0.0, 2, 2, 0], [0, 2, 1, 0], [1, 2, 0, 0], [2, 1, 0, 0]])
+    kernel = torch.tensor([[-1.0, 0, 1]]).repeat(3, 1)
+
+    def slide(kernel: Tensor) -> Tensor:
+        return F.conv2d(image[None, None], kernel[None, None]).flatten().double()
+
+    got = toolkit.numbers(answer, 4, "four numbers, two for the windows at the top and two for those at the bottom,")
+    right = slide(kernel)
+    if same(got, right):
+        return "Positive where paper becomes ink, negative where ink becomes paper: the kernel finds vertical edges."
+    common_mistakes = [
+        (-right, "All signs are the wrong way round. The kernel's left column is −1, so that column of the window is subtracted."),
+        (right.reshape(2, 2).T.flatten(), "The four numbers are right, but not in their places: the first row is for the two windows at the top, left and right."),
+        (slide(kernel.T), "You subtracted rows from rows. The minus signs are in the kernel's left column, so the window's left column is subtracted."),
+        (slide(kernel.abs()), "The minus signs of the kernel are missing: its left column is −1, not 1."),
+        (right.abs(), "The sizes are right, but where the left column adds up to more than the right one, the answer is negative."),
+        (right.relu(), "The answers below 0 have become 0. Keep them as they are."),
+        (slide(torch.ones(3, 3)), "That is the sum of all nine pixels. Multiply each by the kernel's number first: −1, 0 or 1."),
+    ]  # fmt: skip
+    places = ("top left", "top right", "bottom left", "bottom right")
+    wrong = [place for place in range(4) if not same(got[place], right[place])]
+    row, column = divmod(wrong[0], 2)
+    window = image[row : row + 3, column : column + 3].int().tolist()
+    left = f"Right so far: {4 - len(wrong)} of the four. The window at the {places[wrong[0]]} holds {window}; add up its right column, then subtract its left column."
+    raise WrongAnswer(toolkit.words_for(got, common_mistakes, left))
 
 
 def size_after(answer: Callable) -> str:
@@ -279,4 +291,4 @@ def random_labels(answer: tuple, images: Tensor, labels: Tensor, student: nn.Mod
     return f"{right} of {len(labels)} labels that mean nothing, learned by heart. A training loss near 0 proves that the machinery works, and no more."
 
 
-CHECKS = {"2.1": colours, "2.2": size_after, "2.3": softmax, "2.4": nll, "2.5": build_head, "2.6": random_labels}
+CHECKS = {"2.1": four_sums, "2.2": size_after, "2.3": softmax, "2.4": nll, "2.5": build_head, "2.6": random_labels}

@@ -35,6 +35,8 @@ TESTED = {  # by sweep: what was trained, and its recipe
 COMPARED_WITH = {  # by recipe: the one that it was made from
     **{name: below for below, name in itertools.pairwise(settings.LADDER)},
     **dict.fromkeys(settings.ABLATIONS, "best"),
+    "weaker_decay": "best",
+    "adamw_stronger_decay": "augmented",
     "fast": "best",
     **dict.fromkeys(settings.ONE_EPOCH[1:], "fast"),
 }
@@ -124,16 +126,43 @@ def picked_or_not() -> str:
     return f"{tested('seed_protocol', 'picked')}\n\n{difference}: {verdict}."
 
 
-def recipes(sweep: str) -> str:
-    """Return what each recipe of a sweep changes, and its validation accuracy."""
-    rows = []
+def validation(*sweeps: str) -> dict[str, pd.Series]:
+    """Return the validation accuracies of sweeps in percent, by recipe and then by seed."""
+    runs = pd.concat([load_sweep(sweep) for sweep in sweeps])
+    return {name: 100 * of.set_index("seed")["val_accuracy"] for name, of in runs.groupby("recipe", sort=False)}
+
+
+def gain(new: pd.Series, old: pd.Series) -> str:
+    """Return mean and 95 % interval of the differences, seed by seed: runs with the same seed share their split."""
+    differences = (new - old).tolist()
+    low, high = mean_interval(differences)
+    return f"{pd.Series(differences).mean():+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def recipes(sweep: str, *others: str) -> str:
+    """Return what each recipe of a sweep changes, its validation accuracy, and its gain over the one it was made from.
+
+    `others` are sweeps of as many epochs that hold recipes which those of `sweep` were made from.
+    """
+    rows, scores = [], validation(sweep, *others)
     for name, runs in load_sweep(sweep).groupby("recipe", sort=False):
         base = COMPARED_WITH.get(name, name)
         changes = RECIPES[name].changes(RECIPES[base]).items()
         words = ", ".join(f"{key.replace('_', ' ')} {old} → {new}" for key, (old, new) in changes)
         row = {"recipe": f"`{name}`", "what it changes": f"of `{base}`: {words}" if words else "chapter 3's settings"}
-        rows.append(row | {"validation accuracy (%)": percent(runs["val_accuracy"])})
+        row["validation accuracy (%)"] = percent(runs["val_accuracy"])
+        row["gain, paired by seed"] = gain(scores[name], scores[base]) if words and base in scores else ""
+        rows.append(row)
     return table(rows, 2)
+
+
+def decay() -> str:
+    """Return the recipes that part optimizer and weight decay, and what SGD gains where the decay is as strong."""
+    scores = validation("recipes", "decay")
+    weak = gain(scores["weaker_decay"], scores["augmented"])
+    strong = gain(scores["best"], scores["adamw_stronger_decay"])
+    words = f"SGD instead of AdamW at the same strength: {weak} points with weak decay, {strong} with strong decay."
+    return f"{recipes('decay', 'recipes')}\n\n{words}"
 
 
 def aims() -> str:
@@ -195,6 +224,7 @@ def parts() -> dict[Path, dict[str, str]]:
         "grid": grid(),
         "picked or not": picked_or_not(),
         "ladder": recipes("recipes"),
+        "decay": decay(),
         "networks": tested("seed_protocol", "best_recipe", "small_network", "large_network"),
         "one epoch": recipes("one_epoch"),
         "benchmark": benchmark(),

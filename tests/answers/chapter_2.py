@@ -111,7 +111,7 @@ class OwnParameters(nn.Module):
 
 
 RIGHT = {
-    "2.1": [("orange", "purple"), [" Orange", "PURPLE "], "orange, purple"],
+    "2.1": [[[2, -6], [-2, -5]], [2, -6, -2, -5], torch.tensor([[2.0, -6.0], [-2.0, -5.0]])],
     "2.2": [
         lambda size, kernel, padding: size - kernel + 1 + 2 * padding,
         lambda size, kernel, padding: (size + 2 * padding - kernel) / 1 + 1,
@@ -136,11 +136,17 @@ RIGHT = {
 
 WRONG = {
     "2.1": [
-        (("purple", "orange"), "before any sign is swapped"),
-        (("white", "white"), "White means an answer of 0"),
-        (("orange", "orange"), "opposite signs"),
-        (("black", "white"), "two of the words"),
-        ("orange", "two of the words"),
+        ([[-2, 6], [2, 5]], "signs are the wrong way round"),
+        ([[2, -2], [-6, -5]], "not in their places"),
+        ([[-1, -2], [0, -2]], "rows from rows"),
+        ([[4, 6], [4, 5]], "minus signs of the kernel are missing"),
+        ([[2, 6], [2, 5]], "the answer is negative"),
+        ([[2, 0], [0, 0]], "below 0 have become 0"),
+        ([[10, 9], [9, 6]], "all nine pixels"),
+        ([[2, -6], [-3, -5]], "Right so far: 3 of the four. The window at the bottom left holds [[0, 2, 1], [1, 2, 0], [2, 1, 0]];"),
+        ([[0, -6], [0, 0]], "Right so far: 1 of the four. The window at the top left holds [[0, 2, 2], [0, 2, 1], [1, 2, 0]];"),
+        ([[2, -6], [None, None]], "four numbers"),
+        ([2, -6], "four numbers"),
     ],
     "2.2": [
         (lambda size, kernel, padding: size - kernel + 2 * padding, "the + 1"),
