@@ -430,7 +430,6 @@ WRONG = {
         (stopping(anew=False), "The count starts anew"),
         (best_epoch_by_neighbors, "Compare it with the lowest so far"),
         (stopping(returned=lambda best, stop, losses: (best + stop) // 2 + 3), "remember the lowest so far"),
-        (lambda val_losses, patience: 2, "For other arguments the same came out"),
         (lambda val_losses, patience: val_losses.sort(), "returns nothing"),
     ],
 }  # fmt: skip
