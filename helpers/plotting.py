@@ -168,6 +168,19 @@ def loss_curve(losses: Sequence[float], title: str, expected: float | None = Non
     return figure
 
 
+def losses(curves: pd.DataFrame, title: str, marked: Sequence[str]) -> Figure:
+    """Draw the losses of up to three columns over the epochs, the index, with a dot at the lowest of those `marked`."""
+    figure, axes = page(3.0)
+    for name, color, style in zip(curves, (BLUE, ORANGE, GREY), ("-", "--", ":"), strict=False):
+        axes.plot(curves.index, curves[name], color=color, ls=style, lw=2, label=name)
+        if name in marked:
+            axes.plot(curves[name].idxmin(), curves[name].min(), "o", color=color)
+    top = 2 * curves.iloc[-1].max()  # the first epochs leave the page, or nobody would see the curves rise again
+    axes.set(title=title, xlabel="epoch", ylabel="loss", ylim=(0, top))
+    axes.legend(loc="upper right")
+    return figure
+
+
 def learning_rates(rates: Sequence[float], title: str, steps_an_epoch: int) -> Figure:
     """Draw the learning rate of every step, over the epochs."""
     figure, axes = page(2.6)

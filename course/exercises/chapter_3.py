@@ -1,6 +1,7 @@
-"""The checks of chapter 3: gradients, steps, the training loop, measuring."""
+"""The checks of chapter 3: gradients, steps, the training loop, measuring, early stopping."""
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
@@ -403,4 +404,63 @@ def falls(answer: object, history: list[dict]) -> str:
     raise WrongAnswer(f"In epoch {extra[0]} the accuracy {held} the epoch before: {one:.4f} after {other:.4f}.{no_fall} {digits}")  # fmt: skip
 
 
-CHECKS = {"3.1": loss_change, "3.2": sgd_step, "3.3": train_one_epoch, "3.4": accuracy, "3.5": falls}
+def best_epoch(answer: Callable) -> str:
+    """A function that returns the epoch whose weights early stopping keeps."""
+
+    def draw() -> tuple[list[float], int]:
+        ranks = [18, 17, 16][: toolkit.between(0, 4)]  # then lows and bumps at which each mistake keeps another epoch
+        ranks += [15, 12, 13, 10, 11, 8, 8, 9, 7, 9, 8, 6, 9, 8, 9, 5, 6, 7, 4]
+        scale = toolkit.between(40, 60) / 1000
+        return [round(rank * scale, 3) for rank in ranks], 2
+
+    def right(val_losses: list[float], patience: int) -> int:
+        return _kept_epoch(val_losses, patience)
+
+    def lowest_of_all(val_losses: list[float], patience: int) -> int:
+        return val_losses.index(min(val_losses)) + 1
+
+    common_mistakes = [
+        (lowest_of_all, "That is the lowest loss of the whole list. Training stops earlier if `patience` epochs in a row bring no new low, and never sees the rest."),
+        (lambda losses, patience: right(losses, patience) - 1, "That is one too small: epochs count from 1."),
+        (lambda losses, patience: min(right(losses, patience) + patience, len(losses)), "That is the epoch in which training stops. The weights to keep are those of the lowest loss until then."),
+        (lambda losses, patience: losses[right(losses, patience) - 1], "That is the lowest loss. Return its epoch."),
+        (lambda losses, patience: right(losses, patience - 1), "You stop one epoch too early: `patience` epochs without a new low are needed."),
+        (lambda losses, patience: right(losses, patience + 1), "You stop one epoch too late: after `patience` epochs without a new low, training ends."),
+        (lambda losses, patience: _kept_epoch(losses, patience, ties=True), "You take a tie for a new low. Only a lower loss is one."),
+        (lambda losses, patience: _kept_epoch(losses, patience, in_a_row=False), "You count all epochs without a new low. The count starts anew at each new low: only epochs in a row matter."),
+        (_kept_by_neighbors, "You compare each epoch with the one before it. Compare it with the lowest so far: a loss can fall and still be no new low."),
+    ]  # fmt: skip
+    edges = [([0.9, 0.7, 0.8, 0.75, 0.6], patience) for patience in (1, 2, 3)]
+    edges += [([0.5], 1), ([0.8, 0.6, 0.4], 1), ([0.4, 0.6, 0.8], 5), ([0.5, 0.4, 0.4, 0.4, 0.3], 2)]
+    edges += [((torch.randint(4, 20, (9,)) / 20).tolist(), toolkit.between(1, 5)) for _ in range(20)]
+    hint = "Go through the losses one by one and remember the lowest so far, with its epoch. Stop when that is `patience` epochs ago."
+    toolkit.check_function(answer, draw, right, common_mistakes, hint=hint, tolerance=1e-6, edges=edges)
+    return "What comes after the stop is never seen, however low it would have been."
+
+
+def _kept_epoch(val_losses: list[float], patience: int, ties: bool = False, in_a_row: bool = True) -> int:
+    """Return the epoch that early stopping keeps, or does with the mistakes that are switched on."""
+    best, lowest, waited = 0, math.inf, 0
+    for epoch, loss in enumerate(val_losses, start=1):
+        if loss < lowest or (ties and loss == lowest):
+            best, lowest, waited = epoch, loss, 0 if in_a_row else waited
+        else:
+            waited += 1
+        if waited >= patience:
+            break
+    return best
+
+
+def _kept_by_neighbors(val_losses: list[float], patience: int) -> int:
+    """Return the epoch that is kept if training stops after so many rises in a row."""
+    rises = [now > before for before, now in pairwise(val_losses)]
+    stops = [
+        epoch for epoch in range(patience + 1, len(val_losses) + 1) if all(rises[epoch - patience - 1 : epoch - 1])
+    ]
+    seen = val_losses[: stops[0]] if stops else val_losses
+    return val_losses.index(min(seen)) + 1
+
+
+CHECKS = {
+    "3.1": loss_change, "3.2": sgd_step, "3.3": train_one_epoch, "3.4": accuracy, "3.5": falls, "3.6": best_epoch,
+}  # fmt: skip

@@ -245,6 +245,63 @@ def short_history():
     }
 
 
+# --- 3.6: early stopping ---
+
+
+def best_epoch_as_in_the_chapter(val_losses, patience):
+    best, lowest = 0, float("inf")
+    for epoch, loss in enumerate(val_losses, start=1):
+        if loss < lowest:
+            best, lowest = epoch, loss
+        elif epoch - best >= patience:
+            break
+    return best
+
+
+def best_epoch_by_counting(val_losses, patience):
+    best, waited = 0, 0
+    for i in range(len(val_losses)):
+        if val_losses[i] < val_losses[best] or i == 0:
+            best, waited = i, 0
+        else:
+            waited += 1
+        if waited == patience:
+            return best + 1
+    return best + 1
+
+
+def best_epoch_by_slices(val_losses, patience):
+    end = next((e for e in range(1, len(val_losses)) if min(val_losses[:e]) <= min(val_losses[e : e + patience])
+                and len(val_losses[e : e + patience]) == patience), len(val_losses))  # fmt: skip
+    return val_losses.index(min(val_losses[:end])) + 1
+
+
+def stopping(patience_of=lambda patience: patience, returned=lambda best, stop, losses: best, ties=False, anew=True):
+    """Early stopping with a patience of its own, that returns something of its own."""
+
+    def best_epoch(val_losses, patience):
+        best, waited = 1, 0
+        for epoch, loss in enumerate(val_losses, start=1):
+            if epoch == 1 or loss < val_losses[best - 1] or (ties and loss == val_losses[best - 1]):
+                best, waited = epoch, 0 if anew else waited
+            else:
+                waited += 1
+            if waited >= patience_of(patience):
+                break
+        return returned(best, epoch, val_losses)
+
+    return best_epoch
+
+
+def best_epoch_by_neighbors(val_losses, patience):
+    waited = 0
+    for i in range(1, len(val_losses)):
+        waited = waited + 1 if val_losses[i] > val_losses[i - 1] else 0
+        if waited == patience:
+            return val_losses.index(min(val_losses[: i + 1])) + 1
+    return val_losses.index(min(val_losses)) + 1
+
+
 CONTEXT = {"3.5": short_history}
 
 RIGHT = {
@@ -253,6 +310,7 @@ RIGHT = {
     "3.3": [epoch_as_in_the_chapter, epoch_that_clears_last, epoch_of_single_losses, epoch("fzbs")],
     "3.4": [accuracy_as_in_the_chapter, accuracy_with_gradients, measuring(share)],
     "3.5": [[3, 6], (6, 3), {3, 6}, torch.tensor([3, 6]), [3.0, 6.0, 3]],
+    "3.6": [best_epoch_as_in_the_chapter, best_epoch_by_counting, best_epoch_by_slices],
 }  # fmt: skip
 
 WRONG = {
@@ -360,5 +418,18 @@ WRONG = {
         ([0, 3, 6], "no epoch 0"),
         ("3 and 6", "a list of epochs"),
         ([2.5], "a list of epochs"),
+    ],
+    "3.6": [
+        (lambda val_losses, patience: val_losses.index(min(val_losses)) + 1, "the lowest loss of the whole list"),
+        (stopping(returned=lambda best, stop, losses: best - 1), "one too small"),
+        (stopping(returned=lambda best, stop, losses: stop), "the epoch in which training stops"),
+        (stopping(returned=lambda best, stop, losses: losses[best - 1]), "Return its epoch"),
+        (stopping(lambda patience: patience - 1), "one epoch too early"),
+        (stopping(lambda patience: patience + 1), "one epoch too late"),
+        (stopping(ties=True), "a tie for a new low"),
+        (stopping(anew=False), "The count starts anew"),
+        (best_epoch_by_neighbors, "Compare it with the lowest so far"),
+        (stopping(returned=lambda best, stop, losses: (best + stop) // 2 + 3), "remember the lowest so far"),
+        (lambda val_losses, patience: val_losses.sort(), "returns nothing"),
     ],
 }  # fmt: skip
