@@ -17,22 +17,22 @@ from helpers import recipes
 
 def schedule_in_steps(answer: tuple) -> str:
     """Two numbers: all steps of a training, and the step at which its learning rate is highest."""
-    no_part = "There is no part of a batch; the last one is only smaller. Round for one epoch first, then take ten of them."  # fmt: skip
+    no_part = "There is no part of a batch: the last one is just smaller. Round for one epoch first, then take ten of them."  # fmt: skip
     all_images = "That is for all 60,000 images. 10,000 are held out, and 50,000 remain to train on."
     those_are_images = "Those are images. A step takes 64 of them at once."
     wrong_steps = [
         (7810, "The images left over after 781 full batches are not thrown away: they make a smaller batch, with a step of their own."),
         (781, "That is for one epoch. There are ten. And the images left over after 781 full batches take a step as well."),
-        (781.25, "That is for one epoch. There are ten. And there is no quarter of a batch: the last one is only smaller."),
+        (781.25, "That is for one epoch. There are ten. And there is no quarter of a batch: the last one is just smaller."),
         (782, "That is for one epoch. There are ten."),
         *((count, no_part) for count in (7812.5, 7812, 7813)),
         *((count, all_images) for count in (9380, 9370, 9375, 938, 937, 937.5)),
         *((count, those_are_images) for count in (50_000, 500_000, 60_000, 600_000)),
-        (640, "Those are the images of ten batches. How many batches does it take to see all 50,000 once?"),
+        (640, "Those are the images in ten batches. How many batches does it take to see all 50,000 once?"),
         (64, "That is the size of a batch. How many batches does it take to see all 50,000 images once?"),
-        (10, "Those are the epochs. How many steps does each of them take?"),
-        (1564, "That is where the peak is. The first number is that of all steps."),
-        (6256, "Those are the steps after the peak. The first number is that of all steps."),
+        (10, "That is the number of epochs. How many steps does each one take?"),
+        (1564, "That is where the peak is. The first number is how many steps there are in all."),
+        (6256, "Those are the steps after the peak. The first number is how many steps there are in all."),
     ]  # fmt: skip
     wrong_peaks = [
         *((count, "That is a fifth of one epoch. The schedule runs over the whole training: a fifth of *all* steps.") for count in (156, 156.4, 157)),
@@ -41,14 +41,14 @@ def schedule_in_steps(answer: tuple) -> str:
         (3910, "That is halfway. The rise takes only the first fifth."),
         (1563, "As a place in a list, which counts from 0, yes. The question is after how many steps."),
         (1565, "One step too far: the last step of the first fifth reaches it."),
-        *((count, "All steps are right, but this is a fifth of another number. Divide your own first one.") for count in (1562, 1562.5, 1876, 1875, 1874)),
+        *((count, "Your first number is right, but this is a fifth of another number. Divide the first one by 5.") for count in (1562, 1562.5, 1876, 1875, 1874)),
         (0.2, "That is the share. A share of how many steps?"),
         *((count, "Those are images. The peak comes after a fifth of all *steps*.") for count in (10_000, 100_000)),
         (7820, "That is the end, where the learning rate is 0 again. The peak comes much earlier."),
         (0, "At step 0 the rise begins. When is it over?"),
         (782, "That is one epoch, a tenth of the way. The rise takes a fifth."),
         (0.05, "That looks like a learning rate. At which step is it highest?"),
-        (5, "A fifth is one part of five. Of all the steps, how many is that?"),
+        (5, "A fifth is one part in five. How many of the steps is that?"),
     ]  # fmt: skip
     if isinstance(answer, list | tuple) and len(answer) == 2:
         refuse([
@@ -56,7 +56,7 @@ def schedule_in_steps(answer: tuple) -> str:
             (answer[1] is None or answer[1] is ..., "The step of the peak is still missing."),
         ])  # fmt: skip
     steps, peak = toolkit.numbers(answer, 2, "two numbers, (all steps, the step of the peak),").tolist()
-    hint = "How many batches does one epoch have, the smaller last one included? And ten epochs?"
+    hint = "How many batches does one epoch have, including the smaller last one? And ten epochs?"
     about_peak = toolkit.words_for(peak, wrong_peaks, "Where does the first fifth of all steps end?")
     refuse([
         ((steps, peak) == (1564, 7820), "Both numbers are right, but swapped."),
@@ -84,10 +84,10 @@ def learning_rate_at(answer: Callable) -> str:
     def turning_at(whole: Callable[[float], int]) -> Callable:
         return lambda step, steps, peak: triangle(step, steps, peak, whole(steps / 5) / steps)
 
-    from_0 = "The rise is right. The fall is counted from step 0, so part of it is lost when it begins, and the curve jumps. At the peak it should begin with all of `peak`."
-    too_fast = "After the peak it falls as fast as it rose, and is at 0 too soon. The fall has four fifths of the steps."  # fmt: skip
+    from_0 = "The rise is right. The fall is counted from step 0, so part of it is already over when it begins, and the curve jumps. It should start at the full `peak`."
+    too_fast = "After the peak it falls as fast as it rose, so it is at 0 too soon. The fall has four fifths of the steps."  # fmt: skip
     curved = "the ends and the peak are right, but the way between them is curved, like a cosine. It should be a straight line."
-    whole_turn = "You rounded the turn. It is a fifth of `steps` even where that is no whole number: for 13 steps it is 2.6, between steps 2 and 3. Divide with /, and don't round."
+    whole_turn = "You rounded the turn. It is a fifth of `steps` even if that is not a whole number: for 13 steps it is 2.6, between steps 2 and 3. Divide with /, and don't round."
     cut_off = "Shares are between 0 and 1, and // drops everything after the decimal point. Divide with /."
     common_mistakes: Mistakes = [  # x counts fifths: the rise is x, from 0 to 1, and the fall (5 − x) / 4, from 1 to 5
         *((turning_at(whole), whole_turn) for whole in (math.floor, round, math.ceil)),
@@ -95,7 +95,7 @@ def learning_rate_at(answer: Callable) -> str:
         (lambda step, steps, peak: peak * (5 * step / steps if 5 * step <= steps else (steps - step) / (4 * steps // 5)), whole_turn),
         (schedule(lambda x: x if x < 1 else 1 - x / 5), from_0),
         (schedule(lambda x: x if x < 1 else 1 - x / 4), from_0),
-        (lambda step, steps, peak: triangle(step, steps, peak) if 5 * step < steps else peak - (5 * step / steps - 1) / 4, "The rise is right. On the fall you subtract a share as it is, so it ends far below 0. Which share of *what* is lost?"),
+        (lambda step, steps, peak: triangle(step, steps, peak) if 5 * step < steps else peak - (5 * step / steps - 1) / 4, "The rise is right. On the fall you subtract the share itself, so the rate ends far below 0. A share of *what* should be taken away?"),
         (schedule(lambda x: x if x < 1 else 1 - (x - 1) / 5), "The fall begins correctly, but it never reaches 0: it is spread over all the steps. Only four fifths of them are left for it."),
         (schedule(lambda x: x if x < 1 else 2 - x), too_fast),
         (schedule(lambda x: x if x < 1 else max(0, 2 - x)), too_fast),
@@ -122,9 +122,9 @@ def learning_rate_at(answer: Callable) -> str:
         (schedule(lambda x: max(x, (5 - x) / 4)), "You have both lines, but each in the other's part; or you took the larger of two where you need the smaller."),
         (schedule(lambda x: x / 5 if x < 1 else (5 - x) / 4), "The rise is too slow: step / steps is a fifth at the turn, and there it should be 1."),
         (schedule(lambda x: x / 5 if x < 1 else 1 - x / 5), "Both lines are counted over all steps, so they never reach `peak`. At the turn each should be 1."),
-        (schedule(lambda x: x if x < 1 else (x - 1) / 4), "After the peak yours jumps to 0 and rises once more. That is the share of the fall that is over. Which share is still to come?"),
-        (schedule(lambda x: 1 / 25 + 24 / 25 * x if x < 1 else (5 - x) / 4), "Yours begins at a 25th of the peak, as PyTorch's does. Here it begins at 0."),
-        (lambda step, steps, peak: peak * (1 / 25 + 24 / 25 * step / (steps / 5 - 1) if step < steps / 5 - 1 else (steps - 1 - step) / (0.8 * steps)), "That is PyTorch's own schedule. It begins at a 25th of the peak and is over one step earlier; here it should be two exact lines."),
+        (schedule(lambda x: x if x < 1 else (x - 1) / 4), "After the peak yours jumps to 0 and rises once more. That is the share of the fall that is over. What share is still to come?"),
+        (schedule(lambda x: 1 / 25 + 24 / 25 * x if x < 1 else (5 - x) / 4), "Yours begins at a 25th of the peak, as PyTorch's does. Here it should begin at 0."),
+        (lambda step, steps, peak: peak * (1 / 25 + 24 / 25 * step / (steps / 5 - 1) if step < steps / 5 - 1 else (steps - 1 - step) / (0.8 * steps)), "That is PyTorch's own schedule. It begins at a 25th of the peak and is over one step earlier; here both lines should be exact."),
         *((lambda *place, digits=digits: round(triangle(*place), digits), toolkit.ROUNDED) for digits in (2, 3, 4)),
     ]  # fmt: skip
     long, peak = 5 * between(10, 18) + between(1, 5), between(30, 90) / 100
@@ -135,9 +135,9 @@ def learning_rate_at(answer: Callable) -> str:
     wrong = (~torch.isclose(got, right, rtol=1e-4, atol=1e-6)).nonzero().flatten().tolist()
     if wrong:
         step, steps, peak = places[wrong[0]]
-        hint = "That is on the rise. Which share of the first fifth is over? The same share of `peak` is reached."
+        hint = "That is on the rise. What share of the first fifth is over? The rate should have reached the same share of `peak`."
         if 5 * step > steps:
-            hint = "The rise is right; this is on the fall. It takes the last four fifths of the steps: which share of *them* is still to come?"  # fmt: skip
+            hint = "The rise is right; this is on the fall. It takes the last four fifths of the steps: what share of *them* is still to come?"  # fmt: skip
         if torch.equal(got, _rates(answer, [(step, steps, 1.5 * peak) for step, steps, peak in places])):
             hint = f"With a higher `peak`, the same came out. {toolkit.ELSEWHERE}"
         if torch.equal(got, _rates(answer, [(step, 2 * steps, peak) for step, steps, peak in places])):
@@ -146,14 +146,14 @@ def learning_rate_at(answer: Callable) -> str:
         expected, came = (toolkit.describe(rates[wrong[0]]) for rates in (right, got))
         raise WrongAnswer(f"For step={step}, steps={steps}, peak={peak}, I expected {expected} and got {came}. {toolkit.words_for(got, mistakes, hint, tolerance=1e-4)}")  # fmt: skip
     for place, hint in [
-        ((0, 10, 0.4), "At step 0 the rise begins, from nothing."),
+        ((0, 10, 0.4), "At step 0 the rise begins, from 0."),
         ((2, 10, 0.4), "Here both lines meet: does one of your conditions miss it, or jump?"),
         ((13, 13, 0.8), "At the very end there should be nothing left."),
     ]:
         with after_success("The way between is right."):
             about = "step={}, steps={}, peak={}".format(*place)
             toolkit.compare(_rates(answer, [place])[0], triangle(*place), about, tolerance=1e-4, hint=hint)
-    return "Two straight lines that meet at the peak. The turn is a fifth of the way, however long the way is."
+    return "Two straight lines that meet at the peak, after a fifth of the steps, however many there are."
 
 
 def _rates(schedule: Callable, places: Sequence[tuple[int, int, float]]) -> Tensor:
@@ -188,7 +188,7 @@ def shift_images(answer: Callable) -> str:
     """A function that shifts a batch of images by whole pixels."""
     height, width = between(9, 11), between(12, 15)
     images = drawn_images(between(4, 7), height, width)
-    fixed = f"Is there a fixed 28 in your function? These images are {height} × {width}: images.shape tells."
+    fixed = f"Is there a fixed 28 in your function? These images are {height} × {width}: see images.shape."
     r, d = (2, 3) if between(0, 2) else (3, 2)
     opposite, one_is_0 = "With both above 0, or both below, it works.", "Shifts in both directions work. Here one is 0."
     for right, down, works in [
@@ -212,7 +212,7 @@ def shift_images(answer: Callable) -> str:
                 raise WrongAnswer(f"For {about}, I got images of 28 × 28. {fixed}")
             hint = "A pixel [n, 0, y, x] moves to [n, 0, y + down, x + right], if that place is inside; all other places are paper."
             if min(right, down) < 0:
-                hint = f"Mind that Python counts `[-2:]` and `[:-2]` from the end. {hint}"
+                hint = f"Remember that Python counts `[-2:]` and `[:-2]` from the end. {hint}"
             moved = F.pad(torch.ones_like(images), (right, -right, down, -down)) == 1
             if found is not None and found.shape == wanted.shape and toolkit.same(found[moved], wanted[moved], 1e-3):
                 hint = f"What moved is right. What comes in should be paper, in these images {images.min():.4g}: the smallest value of the whole batch."
@@ -221,11 +221,11 @@ def shift_images(answer: Callable) -> str:
             except WrongAnswer as reason:
                 raise WrongAnswer(f"{reason} {_by_hand(answer, right, down)}".strip()) from None
             if (kind := str(getattr(got, "dtype", "float32")).removeprefix("torch.")) != "float32":
-                raise WrongAnswer(f"The numbers are right, but they are of type {kind}, and the images came as float32. The network computes in that: torch.full_like(images, …) keeps it.")  # fmt: skip
+                raise WrongAnswer(f"The numbers are right, but they are of type {kind}. The images came in as float32, and the network computes in that: torch.full_like(images, …) keeps it.")  # fmt: skip
     got = toolkit.call_answer(answer, images, 0, 0, may_change=True)
     if isinstance(got, Tensor) and got.data_ptr() == images.data_ptr():
-        raise WrongAnswer("With a shift of 0 the given tensor itself comes back. Return a new one, such as images.clone(): somebody may change it later.")  # fmt: skip
-    return "Nothing wraps around, nothing is smeared, and the original is still there: now augment with it."
+        raise WrongAnswer("With a shift of 0 the given tensor itself comes back. Return a new one, such as images.clone(), since somebody may change it later.")  # fmt: skip
+    return "Nothing wraps around, nothing is smeared, the originals are untouched: you have written an augmentation."
 
 
 def _by_hand(answer: Callable, right: int, down: int) -> str:
@@ -266,7 +266,7 @@ def _shift_mistakes(images: Tensor, right: int, down: int) -> list[tuple[Tensor,
     fills: list[tuple[Callable, str]] = [  # what comes in, for a shift by x columns and y rows
         (lambda x, y: images.min(), ""),
         (lambda x, y: torch.roll(images, (y, x), (2, 3)), "What leaves at one edge comes in at the other: roll wraps around. Fill these places with paper."),
-        (lambda x, y: torch.tensor(0.0), "0 comes in, and that is a light gray here: after normalising, paper is below 0. What is the smallest value?"),
+        (lambda x, y: torch.tensor(0.0), "0 comes in, and that is a light gray here: after normalizing, paper is below 0. What is the smallest value?"),
         (lambda x, y: F.pad(images, (x, -x, y, -y), mode="replicate"), "What comes in is a copy of the edge, so a stroke that touches it gets smeared. Fill with paper."),
         (lambda x, y: images, "Where something comes in, the old pixels are still there. Start from paper, not from a clone."),
         (lambda x, y: images.max(), "The largest value comes in, which is ink. Paper is the smallest."),
@@ -285,15 +285,15 @@ def _shift_mistakes(images: Tensor, right: int, down: int) -> list[tuple[Tensor,
     mistakes = [
         (images, "The images came back as they were. Did you return the moved ones?"),
         *((moved(x, y, fill(x, y)), f"{way} {words}".strip()) for x, y, way in ways for fill, words in fills),
-        (torch.full_like(images, paper), "Everything is paper. With a shift of 0, `[:-0]` means up to place 0, which is nothing; or was the picture never copied in?"),
+        (torch.full_like(images, paper), "Everything is paper. With a shift of 0, `[:-0]` means up to place 0, which is nothing. Or did you never copy the images in?"),
         (images[:, :, : height - down, : width - right], smaller),
         (images[:, :, down:, right:], smaller),
         (F.pad(images, (right, 0, down, 0), value=paper), "Paper came in, but nothing left, so the images have become larger. Cut them back to their size."),
         (F.pad(images, (right, 0, down, 0)), "Zeros came in, but nothing left, so the images have become larger. Cut them back to their size, and fill with paper."),
         (recipes.affine(images, right * one, down * one, 0 * one, one), "That is what recipes.affine makes of them: copies of the edge come in. Fill with paper."),
-        (wanted[:, 0], "The images are moved correctly, but the axis of one channel got lost: (N, 1, H, W) goes in, and comes out."),
+        (wanted[:, 0], "The images are moved correctly, but the channel axis got lost: (N, 1, H, W) goes in, and (N, 1, H, W) should come out."),
         (wanted[0], "Only the first image came back. Is `return` inside the loop?"),
-        (wanted[0, 0], "Only the first image came back, and without its channel. (N, 1, H, W) goes in, and comes out."),
+        (wanted[0, 0], "Only the first image came back, and without its channel. (N, 1, H, W) goes in, and (N, 1, H, W) should come out."),
         (wanted[-1], "Only the last image came back. Collect them all."),
         (wanted[-1, 0], "Only the last image came back, and without its channel. Collect them all."),
         (wanted.trunc(), "Everything after the decimal point is gone: the new tensor holds whole numbers. Make it with torch.full_like(images, …)."),
@@ -319,31 +319,31 @@ def most_and_least(answer: tuple, ladder: dict[str, Sequence[float]]) -> str:
     means = {name: fmean(values) for name, values in ladder.items() if len(values)}
     gains = {name: means[name] - means[row] for row, name in following.items() if row in means and name in means}
     if not gains:
-        return "In this ladder there is no step to compare, so each answer is as good as yours."
+        return "In this ladder there is no step to compare, so any answer is as good as another."
     most, least = (_row(name, rows, asked) for name in names)
     for name in (most, least):
         refuse([
             (name == rows[0], f"'{name}' is where the ladder begins; no step leads to it. A step has the name of the row it arrives at."),
-            (name not in gains, f"Of the step to '{name}' nothing can be said: there are no runs in its row or the one before."),
+            (name not in gains, f"Nothing can be said about the step to '{name}': there are no runs in its row or in the one before."),
         ])  # fmt: skip
     best = {name for name in gains if gains[name] >= max(gains.values()) - TIED}
     worst = {name for name in gains if gains[name] <= min(gains.values()) + TIED}
     if most in best and least in worst:
-        return f"{gains[most]:+.2f} and {gains[least]:+.2f} points. Does your sentence say what the bars at the smaller step leave open?"  # fmt: skip
+        return f"{gains[most]:+.2f} and {gains[least]:+.2f} points. Does your sentence say what the bars of the smallest step leave open?"  # fmt: skip
     spreads = {name: stdev(ladder[name]) for name in rows if len(ladder[name]) > 1} or {"": 0.0}
     backwards = min(gains.values()) < 0 and gains[least] == min(map(abs, gains.values()))
     refuse([
         (least in best and most in worst, "You found both, but swapped them: the one that helps most comes first."),
-        (most == least, "That is twice the same step. Here one of them helps more than another."),
-        *((most not in best and fits, f"Most: the step to '{most}' brings {gains[most]:+.2f} points, and another one more. {words}") for fits, words in [
+        (most == least, "That is the same step twice. Here some steps help more than others."),
+        *((most not in best and fits, f"Most: the step to '{most}' brings {gains[most]:+.2f} points, and another step brings more. {words}") for fits, words in [
             (following.get(most) in best, ONE_ROW_OFF),
-            (means[most] == max(means.values()), "Yours is the row with the highest mean. But most of its height comes from the steps below: how far is it from the row before?"),
-            (spreads.get(most) == max(spreads.values()), "The dots of yours are furthest apart, and that is the luck of the seeds. Compare the middle of the dots with the middle of those in the row before."),
+            (means[most] == max(means.values()), "Yours is the row with the highest mean. But it gets most of that from earlier steps: how far is it from the row before?"),
+            (spreads.get(most) == max(spreads.values()), "The dots of yours are farthest apart, and that is the luck of the seeds. Compare the middle of the dots with the middle of those in the row before."),
             (True, "From each row to the next: how far does the middle of the dots move?"),
         ]),
-        *((fits, f"Most: right. Least: the step to '{least}' brings {gains[least]:+.2f} points, and another one less. {words}") for fits, words in [
+        *((fits, f"Most: right. Least: the step to '{least}' brings {gains[least]:+.2f} points, and another step brings less. {words}") for fits, words in [
             (following.get(least) in worst, ONE_ROW_OFF),
-            (backwards, "One step goes backwards, and that helps even less than nothing."),
+            (backwards, "One step goes backward, so it helps less than nothing."),
             (gains[least] > 0 and means[least] == min(means[name] for name in gains), "Yours is the lowest row that a step leads to. But the row before is lower still: how large is the step?"),
             (spreads.get(least) == min(spreads.values()), "The dots of yours are closest together. That is their spread; the question is how far the middle moves."),
             (True, "From which row to the next does the middle of the dots move least?"),
@@ -359,7 +359,7 @@ def _row(name: object, rows: list[str], asked: str) -> str:
         raise WrongAnswer(f"I expected {asked} and got {toolkit.describe(name)}. {said}".strip())
     plain = name.strip(" '\"`").lower().replace(" ", "_").replace("-", "_")
     refuse([
-        (plain not in rows and sum(row in plain for row in rows) > 1, f"In {toolkit.describe(name)} there are two rows. One name is enough for a step, that of the row it arrives at."),
+        (plain not in rows and sum(row in plain for row in rows) > 1, f"In {toolkit.describe(name)} there are two rows. One name is enough for a step: the row it arrives at."),
         (plain not in rows, f"There is no row called {toolkit.describe(name)}. The steps arrive at {', '.join(rows[1:])}."),
     ])  # fmt: skip
     return plain
@@ -376,39 +376,39 @@ def errors_removed(answer: Callable) -> str:
     brackets = "Parentheses are missing: without them, the division comes before the differences."
     when_better: Mistakes = [
         (lambda before, after: after - before, points),
-        (lambda before, after: 100 * (after - before), f"{points} And let it be a share, from 0 to 1."),
+        (lambda before, after: 100 * (after - before), f"{points} And let it be a share from 0 to 1."),
         (lambda before, after: before - after, f"{points} And mind the order: fewer errors should give a share above 0."),
         (lambda before, after: after / before, hits),
         (lambda before, after: before / after, hits),
-        (lambda before, after: (after - before) / before, "You divided by the *hits* before. What is it to be a share of?"),
-        (lambda before, after: (after - before) / after, "You divided by the *hits* after. What is it to be a share of?"),
-        (lambda before, after: (1 - after) / (1 - before), "That is the share of the errors that remains. Which share is gone?"),
-        (lambda before, after: 100 * (1 - after) / (1 - before), "That is the share of the errors that remains, in percent. Which share is gone?"),
+        (lambda before, after: (after - before) / before, "You divided by the *hits* before. What should it be a share of?"),
+        (lambda before, after: (after - before) / after, "You divided by the *hits* after. What should it be a share of?"),
+        (lambda before, after: (1 - after) / (1 - before), "That is the share of the errors that remains. What share is gone?"),
+        (lambda before, after: 100 * (1 - after) / (1 - before), "That is the share of the errors that remains, in percent. What share is gone?"),
         (lambda before, after: 100 * right(before, after), "That is in percent. A share is between 0 and 1."),
         (lambda before, after: (after - before) / (1 - after), "You divided by the errors *after*. The share is out of those that were there before."),
-        (lambda before, after: (1 - before) / (1 - after), "That is how many times as many errors there were. Which share of them is gone?"),
+        (lambda before, after: (1 - before) / (1 - after), "That is how many times as many errors there were. What share of them is gone?"),
         (lambda before, after: -right(before, after), "The size is right, the sign is not: fewer errors should give a share above 0."),
         (lambda before, after: right(after, before), "It looks as if `before` and `after` were swapped."),
-        (lambda before, after: (after - before) / (100 - before), "That would do for percent. These are shares from 0 to 1: the errors are 1 − accuracy."),
-        (lambda before, after: 1 - after, "Those are the errors that remain, as a share of all images. Of the errors before, which share is gone?"),
-        (lambda before, after: 1 - before, "Those are the errors before, as a share of all images. Which share of them is gone?"),
+        (lambda before, after: (after - before) / (100 - before), "That would work for percentages. These are shares from 0 to 1: the errors are 1 − accuracy."),
+        (lambda before, after: 1 - after, "Those are the errors that remain, as a share of all images. Of the errors before, what share is gone?"),
+        (lambda before, after: 1 - before, "Those are the errors before, as a share of all images. What share of them is gone?"),
         (lambda before, after: (after - before) / 1 - before, brackets),
         (lambda before, after: 1 - before - (1 - after) / (1 - before), brackets),
         (lambda before, after: 1 - before - 1 - after / 1 - before, brackets),
-        (lambda before, after: (1 - before - 1 - after) / (1 - before), "Minus a minus: 1 − before − (1 − after), in parentheses."),
-        (lambda before, after: 1 - after / before, "Those are hits. Put the errors in the place of both, 1 − accuracy."),
+        (lambda before, after: (1 - before - 1 - after) / (1 - before), "Minus a minus needs parentheses: (1 − before) − (1 − after)."),
+        (lambda before, after: 1 - after / before, "Those are hits. Replace both by errors, 1 − accuracy."),
         *toolkit.rounded(right, 1, 2),
     ]  # fmt: skip
     when_worse: Mistakes = [
         (lambda before, after: -right(before, after), "Errors were added, not removed: the share is below 0. Does abs() hide it, or is the larger one taken first?"),
-        (lambda before, after: 0, "Errors were added, not removed. Let the share be below 0 then, so that it shows."),
+        (lambda before, after: 0, "Errors were added, not removed. Let the share fall below 0, so that it shows."),
         (lambda before, after: (after - before) / (1 - after), "You divided by the larger of the two. Divide by the errors that were there before, even when there are more of them now."),
         (lambda before, after: (before - after) / (1 - after), "The share is below 0 here. And divide by the errors *before*, even when there are more of them now."),
     ]  # fmt: skip
     hint = "Errors are 1 − accuracy. How many are gone, out of those that were there before?"
     better = lambda: (between(600, 760) / 1000, between(820, 940) / 1000)  # noqa: E731
     toolkit.check_function(answer, better, right, when_better, hint=hint, tolerance=1e-3, edges=[(0.5, 0.75)])
-    hint = "What is true for better is true for worse: (errors before − errors after) out of the errors before."
+    hint = "The formula is the same when it gets worse: (errors before − errors after) out of the errors before."
     worse = lambda: (between(800, 850) / 1000, between(700, 760) / 1000)  # noqa: E731
     with after_success("When it gets better, yours is right. Here it got worse."):
         toolkit.check_function(
@@ -417,10 +417,10 @@ def errors_removed(answer: Callable) -> str:
     for inputs, wanted in [
         ((0.75, 0.75), "Nothing has changed, so no errors are gone: 0."),
         ((0.75, 1), "No errors are left, so all of them are gone: 1."),
-        ((0, 0.75), "At first everything was an error, and three quarters of the errors are gone."),
+        ((0, 0.75), "At first every answer was an error, and three quarters of the errors are gone."),
     ]:
         toolkit.check_edge_case(answer, inputs, right(*inputs), "before={}, after={}".format(*inputs), wanted)
-    return "Near the top, accuracies hardly move: from 99 to 99.5 % sounds like little, and half of the errors are gone."  # fmt: skip
+    return "Near the top, accuracies hardly move: from 99 to 99.5 % sounds like little, but half of the errors are gone."  # fmt: skip
 
 
 CHECKS: dict[str, Callable] = {
