@@ -78,7 +78,7 @@ def loss_change(answer: float) -> str:
     divided = "You divided. Twice the step, twice the change: that is a product."
     digits = "The digits are right, but the decimal point isn't: how many thousandths are 3 hundredths times 2 tenths?"
     common_mistakes = [
-        (0.006, "The size is right. A slope below zero means: raise the parameter, and the loss falls. So which sign?"),
+        (0.006, "The size is right. The slope is below zero: raise the parameter, and the loss falls. So which sign?"),
         (-0.03, "That is the slope itself, the change for a whole step of 1. Your step is 0.2."),
         (0.03, "That is the slope without its sign, the change for a whole step of 1. Your step is 0.2."),
         *[(sign * ratio, divided) for ratio in (0.03 / 0.2, 0.2 / 0.03) for sign in (-1, 1)],
@@ -120,32 +120,34 @@ def sgd_step(answer: Callable) -> str:
         (p - rate, "Every parameter went down by the same amount. The gradient should decide which way and how far: where is `.grad`?"),
         (p - rate * grad.sign(), "You used only the sign of the gradient. A larger gradient makes a longer step."),
         (p - rate * grad.abs(), "You lost the sign of the gradient: where it is below zero, the parameter should go up."),
-        (p - rate * grad**2, "The gradient was multiplied by itself. It is learning rate times gradient, and no more."),
-        (p - rate**2 * grad, "The learning rate was used twice. It is learning rate times gradient, and no more."),
+        (p - rate * grad**2, "The gradient was multiplied by itself. The step is learning rate times gradient, and no more."),
+        (p - rate**2 * grad, "The learning rate was used twice. The step is learning rate times gradient, and no more."),
         (p - 2 * rate * grad, "Each parameter moved twice as far as it should: the gradient was used twice."),
         (p - grad / rate, "You divided by the learning rate. A smaller learning rate makes a smaller step: multiply."),
         (p - 0.1 * grad, "You stepped with 0.1, as in the cell above. Use `learning_rate`, whatever it is."),
         *[(sign * rate * grad, became) for sign in (-1, 1)],
         (rate * (p - grad), "The learning rate scaled the parameter too. It should scale only the gradient."),
-        (rate * p - grad, "The learning rate scaled the parameter, not the gradient. Which of the two should it shorten?"),
-        (p - rate * p, "The parameters only shrank. What tells each of them which way to go is its gradient, `.grad`."),
-        (p * grad * rate, "You multiplied the parameter by the step. The step is subtracted."),
-        (p - rate * p * grad, "The step was multiplied by the parameter as well. It is learning rate times gradient, and no more."),
+        (rate * p - grad, "The learning rate scaled the parameter, not the gradient. Which of the two should it scale?"),
+        (p - rate * p, "The parameters only shrank. Each has a gradient, `.grad`, that tells it which way to go."),
+        (p * grad * rate, "You multiplied the parameter by the step. The step should be subtracted."),
+        (p - rate * p * grad, "The step was multiplied by the parameter as well. It should be learning rate times gradient, and no more."),
         (torch.where(first, right, p), "Only the first parameter tensor moved. Is there a `return` or a `break` inside the loop?"),
     ]  # fmt: skip
     after, now = (torch.cat([q.detach().flatten() for q in each]) for each in (owned, model.parameters()))
     hint = toolkit.words_for(after, common_mistakes, "New is old minus learning rate times gradient.", 1e-4)
     if not same(after, right) and same(now, right):
-        hint = "The model has new parameters now, and an optimizer would go on with the old ones. Change them in place."
+        hint = (
+            "The model has new parameters now, and an optimizer would keep changing the old ones. Change them in place."
+        )
     off = ~torch.isclose(after, right, rtol=1e-4, atol=1e-4)
     place = int(off.int().argmax())
     about = f"learning_rate={rate}, a parameter of {p[place]:.1f} and its gradient of {grad[place]:.1f}"
     compare(after[place], right[place], about, hint=hint)
     refuse([
-        (not modes[0], "The step is right, but gradients are off from now on, for the whole notebook. `with torch.no_grad():` turns them back on at its end."),
-        (not all(parameter.requires_grad for parameter in owned), "The step is right, but your parameters no longer ask for a gradient, so it was the last one. Use `with torch.no_grad():` rather than requires_grad."),
+        (not modes[0], "The step is right, but gradients are off from now on, for the whole notebook. `with torch.no_grad():` turns them back on when it ends."),
+        (not all(parameter.requires_grad for parameter in owned), "The step is right, but your parameters no longer require gradients, so it was the last one. Use `with torch.no_grad():` rather than requires_grad."),
     ])  # fmt: skip
-    return "Each parameter went downhill, and further where its gradient is larger."
+    return "Each parameter went downhill, and farther where its gradient is larger."
 
 
 def epoch(
@@ -179,7 +181,7 @@ def train_one_epoch(answer: Callable) -> str:
     """A function that trains once over all batches and returns the mean loss over the images."""
     adding = "Gradients add up: those of one batch were still there at the next. Clear them for every batch."
     outside = "Only one step was taken, after the last batch. It belongs inside the loop: one step per batch."
-    early = "The step came before the gradients of this batch were computed. Clear, compute, step: in this order."
+    early = "The step came before the gradients of this batch were computed. Clear, compute, step: in that order."
     common_mistakes = [
         (epoch("fbs"), adding),
         (epoch("szfb"), early),
@@ -192,7 +194,7 @@ def train_one_epoch(answer: Callable) -> str:
         (epoch(used=lambda batches: batches[:2]), "The last, smaller batch was left out."),
         (epoch(used=lambda batches: batches[-1:]), "Only the last batch was used. Which lines are inside the loop?"),
         (epoch(used=lambda batches: 2 * batches), "That is two epochs. Go through the batches once."),
-        (epoch(factor=lambda size: size), "The loss of a batch was a sum over its images. With a mean, a larger batch makes no longer steps."),
+        (epoch(factor=lambda size: size), "The loss of a batch was a sum over its images. With a mean, a batch's size doesn't change how long its step is."),
         (epoch(factor=lambda size: -1), "The steps went uphill. Is there a minus sign too many, or one missing?"),
     ]  # fmt: skip
 
@@ -217,10 +219,10 @@ def train_one_epoch(answer: Callable) -> str:
     compare(got, mean, f"the loss of {BATCHES}", wrong_means, 1e-4, hint)
     if isinstance(got, Tensor) and got.requires_grad:
         raise WrongAnswer(
-            "The training and the number are right. But the number still holds on to the way it was computed, for all "
-            "batches: memory would fill up. Let go of it with .item() or .detach()."
+            "The training and the number are right. But the number still holds on to autograd's notes, for all "
+            "batches, which takes up memory. Let go of them with .item() or .detach()."
         )
-    return f"Same weights and same loss as the course's own epoch, {mean:.3f}; the small last batch counts for no more than its images."
+    return f"Same weights and same loss as the course's own epoch, {mean:.3f}; the small last batch counts only for as many images as it has."
 
 
 def _run(train: Callable, start: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Any, nn.Module, int]:
@@ -246,11 +248,11 @@ def _why(moved: bool, fetched: int, gradients: int, steps: int) -> str:
     possible = [
         (fetched == 0, NO_BATCH),
         (gradients == 0, "No gradient of this model was ever computed. Which line does that?"),
-        (steps == 0 and moved, "Something else moved them: `optimizer` took no step. Use the one that your function was given; it remembers earlier steps."),
+        (steps == 0 and moved, "Something else moved the weights: `optimizer` took no step. Use the one that your function was given; it remembers earlier steps."),
         (steps == 0, "`optimizer` took no step. Which line of the loop moves the parameters?"),
-        (not moved, "At each step there were no gradients: they were computed after it, or cleared in between. Clear, compute, step: in this order."),
-        ((fetched, gradients, steps) != (3, 3, 3), f"There should be 3 batches, gradients for each and 3 steps; I counted {fetched}, {gradients} and {steps}."),
-        (True, "The numbers of batches and steps are right. Compare your lines with those of the table, one by one."),
+        (not moved, "At each step there were no gradients: they were computed after it, or cleared in between. Clear, compute, step: in that order."),
+        ((fetched, gradients, steps) != (3, 3, 3), f"There should be 3 batches, 3 calls of backward(), and 3 steps; I counted {fetched}, {gradients}, and {steps}."),
+        (True, "The numbers of batches and steps are right. Compare your lines with those in the table, one by one."),
     ]  # fmt: skip
     return next(words for found, words in possible if found)
 
@@ -264,22 +266,22 @@ def _mean_loss(losses: Tensor, trained: nn.Module, images: Tensor, labels: Tenso
         (losses[-1], "That is the loss of the last batch alone. Collect the loss of every batch."),
         (losses[0], "That is the loss of the first batch alone. Is `return` in the right place?"),
         (losses.mean(), f"That is the mean over batches. The last one has {last} images, not 8, and yet it counts as much: weight each loss by the number of its images."),
-        (losses.sum(), "That is the sum of the batches' means. For a mean over images, weight each by its images, and divide by their number."),
-        (sums.sum(), "That is the sum over all images. Divide by how many they are."),
+        (losses.sum(), "That is the sum of the batches' means. For a mean over images, multiply each by its number of images, and divide the sum by the number of all images."),
+        (sums.sum(), "That is the sum over all images. Divide by how many there are."),
         (sums.sum() / len(SIZES), "You summed over images and divided by batches. Divide by the number of images."),
         (losses.sum() / COUNT, f"You divided by the number of images, but added one loss per batch. A batch's loss is a mean: it stands for 8 images, or for {last}."),
         (losses, "That is a list, one loss per batch. One number should come back: the mean over all images."),
         (sums.sum() / (len(SIZES) * SIZES[0]), f"You took the last batch for a full one. It has {last} images, not 8: count with len(labels)."),
         (sums, "That is a list, one number per batch. Add them up, and divide by the number of images."),
         *[(round(sums.sum().item() / COUNT, digits), toolkit.ROUNDED) for digits in (0, 1, 2)],
-        *[(loss, "But this loss was measured after the epoch; it should be the mean of the losses along the way.") for loss in later],
+        *[(loss, "But this loss was measured after the epoch. It should be the mean of the losses along the way.") for loss in later],
     ]  # fmt: skip
     return sums.sum() / COUNT, [(value, f"The training is right. {words}") for value, words in common_mistakes]
 
 
 def accuracy(answer: Callable) -> str:
     """A function that tells which share of the images a network reads correctly."""
-    hint = "One class for each image, argmax(dim=1); count those that are right, in all batches; divide by how many images there are."
+    hint = "One class for each image, argmax(dim=1); count the right ones, over all batches; divide by how many images there are."
     tries, silent = [], list[bool]()
     for _ in range(2):
         model, images, labels, hits, mistakes = _measured_images()
@@ -290,7 +292,7 @@ def accuracy(answer: Callable) -> str:
         if batches.dataset.fetched == 0 and len(silent) == before:
             raise WrongAnswer(NO_BATCH)
         found = toolkit.as_tensor(got)
-        fixed = [(number / size, f"You divided the right ones by {size}. Count the images that came out of `batches`, whichever they are.") for size in (1000, 10_000, 50_000, 60_000)]  # fmt: skip
+        fixed = [(number / size, f"You divided the right ones by {size}. Count the images that came out of `batches`, however many there are.") for size in (1000, 10_000, 50_000, 60_000)]  # fmt: skip
         named = {
             words
             for value, words in [*mistakes, *fixed]
@@ -338,15 +340,15 @@ def _wrong_accuracies(hits: Tensor, dropped: Tensor, worst: Tensor) -> list[tupl
     return [
         (dropped.mean(), dropout),
         (dropped_shares.mean(), f"{dropout} Besides, count images, not batches: the last one is smaller."),
-        (100 * right, "Those are percentages. A share is between 0 and 1."),
-        (count, "That is the number of right ones. Out of how many?"),
+        (100 * right, "That is a percentage. A share is between 0 and 1."),
+        (count, "That is the number of right answers. Out of how many?"),
         (COUNT - count, "That is the number of mistakes. Return the share that is right."),
         (1 - right, "That is the share of mistakes. Return the share that is right."),
         (shares.mean(), f"That is the mean of the batches' accuracies. The last batch has {last} images, not 8: count images, not batches."),
         (shares.sum(), "You added the batches' accuracies. Add the right ones, and divide once at the end."),
         (shares.sum() / COUNT, "You added the batches' accuracies, but divided by the number of images. Add the right ones: sum() instead of mean()."),
         *[(each, "That is one number for each batch. Return one for all images.") for each in (shares, shares * torch.tensor(SIZES))],
-        (hits, "That is an answer for each image. Return the share of right ones, one number."),
+        (hits, "That is one verdict for each image. Return one number, the share of right answers."),
         (count / len(SIZES), "You divided by the number of batches. Divide by the number of images."),
         (count / last, "You divided by the size of the last batch. How many images were there in all batches?"),
         (count / (SIZES[0] * len(SIZES)), f"You took the last batch for a full one. It has {last} images, not 8: count with len(labels)."),
@@ -355,7 +357,7 @@ def _wrong_accuracies(hits: Tensor, dropped: Tensor, worst: Tensor) -> list[tupl
         (shares[0], of_first),
         (hits[: SIZES[0]].sum() / COUNT, of_first),
         (worst.mean(), "That is the share of images whose *least* probable class is the right one. The network's answer is the largest."),
-        (0.0, "Nothing was counted as right. Does argmax have its dim=1, so that there is one class for each image? And `//` drops everything after the point."),
+        (0.0, "Nothing was counted as right. Does argmax have its dim=1, so that there is one class for each image? And `//` drops everything after the decimal point."),
     ]  # fmt: skip
 
 
@@ -364,7 +366,7 @@ def falls(answer: object, history: list[dict]) -> str:
     found = toolkit.as_tensor(answer, any_order=True)
     if found is None or found.ndim > 1 or found.dtype == torch.bool or (found % 1 != 0).any():
         raise WrongAnswer(
-            f"I expected a list of epochs, [3, 7] say, or [] if there is none, and got {describe(answer)}."
+            f"I expected a list of epochs, such as [3, 7], or [] if there are none, and got {describe(answer)}."
         )
     named, epochs = {int(number) for number in found.flatten().tolist()}, [entry["epoch"] for entry in history]
     before = {entry["epoch"]: earlier["val_accuracy"] for earlier, entry in pairwise(history)}
@@ -375,13 +377,15 @@ def falls(answer: object, history: list[dict]) -> str:
             return "It never falls in this run." if len(epochs) > 1 else "A single epoch has nothing to fall from."
         worst = max(right, key=lambda epoch: before[epoch] - now[epoch])
         points = 100 * (before[worst] - now[worst])
-        return f"The largest fall is {points:.2f} points, in epoch {worst}. Now in words: how many images is that?"
+        return (
+            f"The largest fall is {points:.2f} points, in epoch {worst}. Now answer in words: how many images is that?"
+        )
 
     def rises(key: str) -> set[int]:
         return {entry["epoch"] for earlier, entry in pairwise(history) if entry[key] > earlier[key]}
 
-    shifted = "epoch 1 is the first, and the one to name is the one that is lower than the one before it"
-    left = "in the left picture. The question is where the accuracy falls, in the right one"
+    shifted = "epochs count from 1, and the one to name is the one where the accuracy is lower than before"
+    left = "in the left panel. The question is where the accuracy falls, in the right one"
     times, digits = (
         "once" if len(right) == 1 else f"{len(right)} times",
         "The lines printed above the figure have the digits.",
@@ -420,15 +424,15 @@ def best_epoch(answer: Callable) -> str:
         return val_losses.index(min(val_losses)) + 1
 
     common_mistakes = [
-        (lowest_of_all, "That is the lowest loss of the whole list. Training stops earlier if `patience` epochs in a row bring no new low, and never sees the rest."),
+        (lowest_of_all, "That is the lowest loss of the whole list. Training stops as soon as `patience` epochs in a row bring no new low, and never sees the rest."),
         (lambda losses, patience: right(losses, patience) - 1, "That is one too small: epochs count from 1."),
-        (lambda losses, patience: min(right(losses, patience) + patience, len(losses)), "That is the epoch in which training stops. The weights to keep are those of the lowest loss until then."),
+        (lambda losses, patience: min(right(losses, patience) + patience, len(losses)), "That is the epoch in which training stops. The weights to keep are those of the epoch with the lowest loss up to then."),
         (lambda losses, patience: losses[right(losses, patience) - 1], "That is the lowest loss. Return its epoch."),
-        (lambda losses, patience: right(losses, patience - 1), "You stop one epoch too early: `patience` epochs without a new low are needed."),
+        (lambda losses, patience: right(losses, patience - 1), "You stop one epoch too early: it takes `patience` epochs without a new low."),
         (lambda losses, patience: right(losses, patience + 1), "You stop one epoch too late: after `patience` epochs without a new low, training ends."),
         (lambda losses, patience: _kept_epoch(losses, patience, ties=True), "You take a tie for a new low. Only a lower loss is one."),
-        (lambda losses, patience: _kept_epoch(losses, patience, in_a_row=False), "You count all epochs without a new low. The count starts anew at each new low: only epochs in a row matter."),
-        (_kept_by_neighbors, "You compare each epoch with the one before it. Compare it with the lowest so far: a loss can fall and still be no new low."),
+        (lambda losses, patience: _kept_epoch(losses, patience, in_a_row=False), "You count all epochs without a new low. The count starts over at each new low: only epochs in a row matter."),
+        (_kept_by_neighbors, "You compare each epoch with the one before it. Compare it with the lowest so far: a loss can be lower than the one before and still not be a new low."),
     ]  # fmt: skip
     edges = [([0.9, 0.7, 0.8, 0.75, 0.6], patience) for patience in (1, 2, 3)]
     edges += [([0.5], 1), ([0.8, 0.6, 0.4], 1), ([0.4, 0.6, 0.8], 5), ([0.5, 0.4, 0.4, 0.4, 0.3], 2)]
