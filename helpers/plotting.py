@@ -206,7 +206,7 @@ def history(entries: list[dict], title: str) -> Figure:
 
 
 def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> Figure:
-    """Draw a matrix, int64 (10, 10), rows true, columns predicted: as counts, and in per cent of the true class."""
+    """Draw a matrix, int64 (10, 10), rows true, columns predicted: as counts, and in percent of the true class."""
     counts = matrix.numpy()
     shares = 100 * counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     figure, (left, right) = page(4.6, 1, 2)
@@ -215,7 +215,7 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> 
     style |= {"linecolor": "#DDDDDD", "xticklabels": class_names, "yticklabels": class_names}
     in_counts = np.where(counts > 0, counts.astype(str), "")
     in_shares = np.vectorize(lambda share: f"{share:.1f}".replace("100.0", "100") if share > 0 else "")(shares)
-    for axes, words, name in ((left, in_counts, "images"), (right, in_shares, "per cent of the true class")):
+    for axes, words, name in ((left, in_counts, "images"), (right, in_shares, "percent of the true class")):
         sns.heatmap(shares, annot=words, fmt="", annot_kws={"size": 7.5}, ax=axes, **style)
         axes.set(title=name, xlabel="predicted", ylabel="true")
         axes.tick_params(rotation=0 if max(map(len, class_names)) <= 2 else 90, axis="x")
