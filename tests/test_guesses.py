@@ -28,3 +28,17 @@ def test_a_guess_is_compared(guess: object, words: str, capsys: pytest.CaptureFi
     assert words in said.lower()
     assert "11.3 %" in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("came", "words"),
+    [
+        (87.9999995, "It is 88 %."),
+        (80.8099985, "It is 80.81 %."),
+        (2.30712, "It is 2.307 %."),
+        (19_088.0, "It is 19088 %."),
+    ],
+)
+def test_what_came_out_is_rounded(came: float, words: str, capsys: pytest.CaptureFixture) -> None:
+    exercises.compare_guess(..., came, " %")
+    assert words in capsys.readouterr().out

@@ -24,7 +24,7 @@ HINTS_FOR_ERRORS = {
     "math domain error": "That is the log or the root of a number below 0. Is it a logarithm already?",
     "is out of bounds": "An index is too large. Did you take a row for a column? Rows come first.",
     "'NoneType'": "Something is None: a function without `return`, or in place, or a gradient never computed?",
-    "argument 'keepdim'": "Several axes go together, in one tuple: dim=(…, …).",
+    "argument 'keepdim'": "Several dims go together, in one tuple: dim=(…, …).",
     "randperm() received an invalid": "`generator` wants a torch.Generator with the seed in it, not the seed itself.",
     "'ellipsis'": "There is still a ... in your answer: put your code in its place.",
     "on the same device": "Model and images are on different devices. The check's are on the CPU: leave them there.",

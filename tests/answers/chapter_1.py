@@ -77,32 +77,32 @@ def split_cut_first(total, val_size, seed):
     return train, total - val_size + torch.randperm(val_size, generator=generator)
 
 
-def standardise_by(choose, divide=lambda part, mean, std: (part - mean) / std):
-    def standardise(train_images, test_images):
+def standardize_by(choose, divide=lambda part, mean, std: (part - mean) / std):
+    def standardize(train_images, test_images):
         train, test = train_images.double() / 255, test_images.double() / 255
         seen = choose(train, test)
         return divide(train, seen.mean(), seen.std()), divide(test, seen.mean(), seen.std())
 
-    return standardise
+    return standardize
 
 
-def standardise_each_by_itself(train_images, test_images):
+def standardize_each_by_itself(train_images, test_images):
     train, test = train_images.float(), test_images.float()
     return (train - train.mean()) / train.std(), (test - test.mean()) / test.std()
 
 
-def standardise_train_only(train_images, test_images):
+def standardize_train_only(train_images, test_images):
     train = train_images.float()
     return (train - train.mean()) / train.std(), test_images.float() / 255
 
 
-def standardise_overwriting(train_images, test_images):
+def standardize_overwriting(train_images, test_images):
     train_images = train_images.float()
     train_images = (train_images - train_images.mean()) / train_images.std()
     return train_images, (test_images - train_images.mean()) / train_images.std()
 
 
-def standardise_each_pixel(train_images, test_images):
+def standardize_each_pixel(train_images, test_images):
     train, test = train_images.float(), test_images.float()
     mean, std = train.mean(dim=0), train.std(dim=0)
     return (train - mean) / std, (test - mean) / std
@@ -128,7 +128,7 @@ RIGHT = {
         lambda images: (Fraction(int((image > 0).sum()), 784) for image in images),
     ],
     "1.3": [split_with_torch, split_with_numpy, split_train_sorted],
-    "1.4": [standardise_by(lambda train, test: train), lambda a, b: [(x / 1.0 - a.float().mean()) / a.float().std() for x in (a, b)]],
+    "1.4": [standardize_by(lambda train, test: train), lambda a, b: [(x / 1.0 - a.float().mean()) / a.float().std() for x in (a, b)]],
     "1.5": [(469, 96), [469, 60_000 % 128], (torch.tensor(469), 96.0)],
     "1.6": [(4, 9), {4, 9}, (9, 4), [5, 3], torch.tensor([3, 8])],
 }  # fmt: skip
@@ -146,27 +146,27 @@ WRONG = {
     ],
     "1.2": [
         (lambda images: (images > 0).float().mean(), "one number for all images"),
-        (lambda images: (images > 0).float().mean(dim=0), "the first axis"),
+        (lambda images: (images > 0).float().mean(dim=0), "dim 0"),
         (lambda images: (images > 0).float().mean(dim=1), "over the rows only"),
         (lambda images: (images > 0).float().mean(dim=2), "over the columns only"),
         (lambda images: 100 * (images > 0).float().mean(dim=(1, 2)), "percentages"),
         (lambda images: (images == 0).float().mean(dim=(1, 2)), "share of paper"),
         (lambda images: (images > 0).sum(dim=(1, 2)), "Out of how many?"),
         (lambda images: images.float().mean(dim=(1, 2)) / 255, "dark ink counts more"),
-        (lambda images: (images > 0).sum(dim=(1, 2)) // 784, "Divide last"),
+        (lambda images: (images > 0).sum(dim=(1, 2)) // 784, "Use / instead of //"),
         (lambda images: (images > 0).mean(dim=(1, 2)), "call .float() first"),
         (lambda images: (images > 0).float().mean(1, 2), "in one tuple"),
         (lambda images: (images > 127).float().mean(dim=(1, 2)), "every pixel above 0"),
         (lambda images: (images > images.min()).float().mean(dim=(1, 2)), "all full ink, I expected 1"),
         (lambda images: [(images[k] > 0).float().mean() for k in range(5)], "a fixed 5"),
         (lambda images: (images > 0).float().mean(dim=(1, 2)).squeeze(), "For 1 image (1, 28, 28), I expected shape (1,)"),
-        (lambda images: (images > 0).float().mean(dim=(1, 2), keepdim=True), "leave keepdim out"),
+        (lambda images: (images > 0).float().mean(dim=(1, 2), keepdim=True), "leave out keepdim"),
         (lambda images: (images[0] > 0).float().mean(), "inside the loop"),
     ],
     "1.3": [
         (lambda total, val_size, seed: (torch.arange(total - val_size), torch.arange(total - val_size, total)), "shuffle first, then cut"),
         (split_if_seed, "0 is a seed like any other"),
-        (split_turned, "draw another order"),
+        (split_turned, "give another order"),
         (lambda *given: tuple(reversed(split_with_torch(*given))), "training part first"),
         (split_drawn_twice, "is in neither part"),
         (split_without_seed, "The same seed gave two different splits"),
@@ -179,33 +179,33 @@ WRONG = {
         (lambda *given: torch.cat([torch.as_tensor(part) for part in split_with_torch(*given)]), "`return train, val`"),
     ],
     "1.4": [
-        (standardise_each_by_itself, "own mean and spread"),
-        (standardise_by(lambda train, test: torch.cat([train, test])), "both sets together"),
-        (standardise_by(lambda train, test: train, lambda part, mean, std: (part - mean) / std**2), "variance"),
-        (standardise_by(lambda train, test: train, lambda part, mean, std: part - mean), "spread is not yet 1"),
-        (standardise_by(lambda train, test: train, lambda part, mean, std: part / std - mean), "Subtract first"),
+        (standardize_each_by_itself, "own mean and spread"),
+        (standardize_by(lambda train, test: torch.cat([train, test])), "both sets together"),
+        (standardize_by(lambda train, test: train, lambda part, mean, std: (part - mean) / std**2), "variance"),
+        (standardize_by(lambda train, test: train, lambda part, mean, std: part - mean), "spread is not yet 1"),
+        (standardize_by(lambda train, test: train, lambda part, mean, std: part / std - mean), "Subtract first"),
         (lambda train, test: tuple((x - 0.1307) / 0.3081 for x in (train, test)), "for pixels from 0 to 1"),
         (lambda train, test: tuple((x - (train / 255).mean()) / (train / 255).std() for x in (train, test)), "Two scales got mixed"),
-        (standardise_train_only, "still on the old scale"),
-        (standardise_overwriting, "normalised already"),
+        (standardize_train_only, "still on the old scale"),
+        (standardize_overwriting, "normalized already"),
         (lambda train, test: (train.float() - train.float().mean(), test), "spread is not yet 1"),
         (lambda train, test: (train / 255, test / 255), "That is a start"),
         (lambda train, test: tuple((x / 255 - 0.5) / 0.5 for x in (train, test)), "to −1…1"),
         (lambda train, test: tuple((x / 255 - 0.1307) / 0.3081 for x in (train, test)), "MNIST's numbers"),
         (lambda train, test: (test.float(), train.float()), "The test images came first"),
-        (standardise_each_pixel, "One mean and one spread for all pixels"),
+        (standardize_each_pixel, "Take one mean and one spread for all pixels"),
         (lambda train, test: train.float().mean(), "`return train, test`"),
     ],
     "1.5": [
         ((468, 96), "not thrown away"),
-        ((468.75, 96), "Round which way?"),
+        ((468.75, 96), "Which way do you round?"),
         ((391, 96), "all 60,000"),
         ((782, 16), "the chapter's own setting"),
         ((938, 96), "batches of 64"),
         ((469, 128), "a full one"),
         ((96, 469), "Did you swap"),
         ((469.001, 96), "469.001 is not right"),
-        ((469, 32), "missing to make it a full one"),
+        ((469, 32), "missing to fill it"),
         ((470, 96), "470 is not right"),
         ((469, 0), "not a multiple of 128"),
         ((469, 0.75), "How many images is that?"),
@@ -213,9 +213,9 @@ WRONG = {
     ],
     "1.6": [
         ((4, 4), "itself"),
-        ((0, 1), "confused these two once, which is place 4 of 45"),
+        ((0, 1), "confused these two once, which puts them in place 4 of 45"),
         ((0, 10), "from 0 to 9"),
-        ("4 and 9", "two class numbers, (0, 1) say"),
+        ("4 and 9", "two class numbers, such as (0, 1)"),
         ((6, 7), "never confused these two"),
     ],
 }  # fmt: skip
