@@ -65,7 +65,7 @@ def measure(dataset: data.Dataset, device: torch.device, repeats: int, epochs: i
     measured, rates = compare(set_up, speed.LADDER | tried, device, repeats)
     images = len(prepared.train)
     lower_bound = lower_bound_of(max(rates), images)
-    epoch = {name: summarise(measured, name, "classic loop", images) for name in speed.LADDER}
+    epoch = {name: summarize(measured, name, "classic loop", images) for name in speed.LADDER}
     for name, row in epoch.items():
         held = dataset.train_images if speed.LADDER[name].loading == "one by one" else prepared.train.tensors[0]
         row |= {"times_lower_bound": row["seconds_median"] / lower_bound["seconds"], "images_mb": held.nbytes / 1e6}
@@ -74,7 +74,7 @@ def measure(dataset: data.Dataset, device: torch.device, repeats: int, epochs: i
         "images": images,
         "repeats": repeats,
         "epoch": epoch,
-        "also_tried": {name: summarise(measured, name, speed.ALSO_TRIED[name][0], images) for name in tried},
+        "also_tried": {name: summarize(measured, name, speed.ALSO_TRIED[name][0], images) for name in tried},
         "lower_bound": lower_bound,
         "target": race(set_up, prepared.test, device, repeats, epochs) if dataset.name == "mnist" else None,
         "recipe_fast": asdict(recipes.FAST),
@@ -148,7 +148,7 @@ def processor() -> str:
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
-def summarise(measured: dict[str, list[tuple[float, float | None]]], name: str, base: str, images: int) -> dict:
+def summarize(measured: dict[str, list[tuple[float, float | None]]], name: str, base: str, images: int) -> dict:
     """Return what the epochs of one variant took, and how many times faster than those of the variant `base`."""
     seconds, growths = zip(*measured[name], strict=True)
     before = [of_base for of_base, _ in measured[base]]

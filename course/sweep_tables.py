@@ -114,7 +114,7 @@ def best_so_far(results: pd.DataFrame) -> str:
     return f"{metric} {100 * best[metric]:.2f} % ({best['run'].rpartition('_')[0]})"
 
 
-def summarise(results: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
+def summarize(results: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
     """Return means over the seeds, one row for each setting, best first.
 
     Args:
@@ -145,7 +145,7 @@ def summarise(results: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
 
 def write_summary(out: Path, results: pd.DataFrame, varied: Sequence[str]) -> None:
     """Write `summary.csv`, and `summary.md` for people."""
-    summary = summarise(results, varied)
+    summary = summarize(results, varied)
     write_table(out / "summary.csv", summary)
     write_text(out / "summary.md", markdown(summary))
 

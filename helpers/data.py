@@ -1,4 +1,4 @@
-"""Load a data set, split it, normalise it, batch it: the images stay in memory as tensors."""
+"""Load a data set, split it, normalize it, batch it: the images stay in memory as tensors."""
 
 import gzip
 import math
@@ -17,7 +17,7 @@ from helpers.download import DataError, SettingError, ensure_archives, published
 
 SUBJECTS = {  # what the images show, for somebody who doesn't know the data set
     "mnist": "handwritten digits",
-    "fashion": "clothes, shoes and bags from a shop's catalogue",
+    "fashion": "clothes, shoes and bags from a shop's catalog",
     "kmnist": "characters (hiragana) from old Japanese books, named here by their sound",
     "qmnist": "handwritten digits, MNIST's rebuilt from their source and with a larger test set",
     "digits": "handwritten digits",
@@ -138,7 +138,7 @@ def split(dataset: Dataset, val_size: int | None, seed: int) -> tuple[TensorData
 def pixel_statistics(images: Tensor) -> tuple[float, float]:
     """Return mean and standard deviation of all pixels of uint8 images (N, 28, 28), on the scale 0 to 1.
 
-    Counts the 256 grey values instead of converting every pixel: exact, and little memory.
+    Counts the 256 gray values instead of converting every pixel: exact, and little memory.
     """
     counts = torch.bincount(images.flatten().int(), minlength=256).double()
     values = torch.arange(256, dtype=torch.float64) / 255
@@ -147,7 +147,7 @@ def pixel_statistics(images: Tensor) -> tuple[float, float]:
     return mean.item(), variance.sqrt().item()
 
 
-def normalise(images: Tensor, mean: float, std: float) -> Tensor:
+def normalize(images: Tensor, mean: float, std: float) -> Tensor:
     """Turn uint8 images (N, 28, 28) into the network's input: float32 (N, 1, 28, 28), mean 0, standard deviation 1.
 
     `mean` and `std` are those of the training pixels, on the scale 0 to 1, as `pixel_statistics` returns them.
@@ -208,7 +208,7 @@ class DataSplits:
 
     Attributes:
         train, val, test: the sets.
-        mean, std: of the training pixels on the scale 0 to 1; all three sets are normalised with them.
+        mean, std: of the training pixels on the scale 0 to 1; all three sets are normalized with them.
     """
 
     train: TensorDataset
@@ -219,7 +219,7 @@ class DataSplits:
 
 
 def prepare(dataset: Dataset, val_size: int | None, seed: int, device: torch.device | str = "cpu") -> DataSplits:
-    """Split, normalise by the training set, and copy to `device`: chapter 1 in one call.
+    """Split, normalize by the training set, and copy to `device`: chapter 1 in one call.
 
     Arguments and errors are those of `split`. The images are copied to the device once, before the training.
     """
@@ -229,6 +229,6 @@ def prepare(dataset: Dataset, val_size: int | None, seed: int, device: torch.dev
 
     def ready(part: TensorDataset) -> TensorDataset:
         images, labels = part.tensors
-        return TensorDataset(normalise(images, mean, std).to(device), labels.to(device))
+        return TensorDataset(normalize(images, mean, std).to(device), labels.to(device))
 
     return DataSplits(ready(train), ready(val), ready(test), mean, std)

@@ -78,7 +78,7 @@ def reliability(log_probs: Tensor, labels: Tensor, bins: int = 10) -> pd.DataFra
         bins: equal slices of the confidence from 0 to 1; a slice without images has no row.
 
     Returns:
-        One row a slice: `confidence` (mean, 0 to 1), `accuracy` (0 to 1), `images`.
+        One row per slice: `confidence` (mean, 0 to 1), `accuracy` (0 to 1), `images`.
     """
     confidence, predicted = log_probs.double().exp().max(dim=1)
     table = pd.DataFrame(

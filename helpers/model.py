@@ -1,4 +1,4 @@
-"""The models: a baseline that only averages, the course's small network, and relatives with batch normalisation."""
+"""The models: a baseline that only averages, the course's small network, and relatives with batch normalization."""
 
 from typing import ClassVar
 
@@ -29,7 +29,7 @@ class MNISTClassification(nn.Module):
         conv_dropout: share of whole feature maps zeroed in training, 0 to 1, after the second convolution.
         fc_dropout: share of single values zeroed in training, 0 to 1, before the last layer.
 
-    Input float32 (N, 1, 28, 28), normalised; output float32 (N, 10), the logarithms of the class probabilities.
+    Input float32 (N, 1, 28, 28), normalized; output float32 (N, 10), the logarithms of the class probabilities.
     """
 
     def __init__(self, conv_dropout: float = 0.5, fc_dropout: float = 0.5):
@@ -57,7 +57,7 @@ class MNISTClassification(nn.Module):
 
 
 class BatchNormNet(nn.Module):
-    """Four or five convolutions, each followed by batch normalisation, and one linear layer.
+    """Four or five convolutions, each followed by batch normalization, and one linear layer.
 
     Args:
         size: `small` has fewer than 25,000 parameters, `large` about 300,000.
@@ -72,15 +72,15 @@ class BatchNormNet(nn.Module):
         super().__init__()
         first, second, third, *last = self.CHANNELS[size]
         blocks = [  # (N, 1, 28, 28)
-            convolve_and_normalise(1, first, kernel_size=5),  # (N, first, 24, 24)
+            convolve_and_normalize(1, first, kernel_size=5),  # (N, first, 24, 24)
             nn.MaxPool2d(2),  # (N, first, 12, 12)
-            convolve_and_normalise(first, second, kernel_size=3, padding=1),
-            convolve_and_normalise(second, third, kernel_size=3, padding=1),
+            convolve_and_normalize(first, second, kernel_size=3, padding=1),
+            convolve_and_normalize(second, third, kernel_size=3, padding=1),
             nn.MaxPool2d(2),  # (N, third, 6, 6)
         ]
         if size == "large":
-            blocks.append(convolve_and_normalise(third, last[0], kernel_size=3, padding=1))
-        blocks.append(convolve_and_normalise([third, *last][-2], last[-1], kernel_size=3))  # (N, last, 4, 4)
+            blocks.append(convolve_and_normalize(third, last[0], kernel_size=3, padding=1))
+        blocks.append(convolve_and_normalize([third, *last][-2], last[-1], kernel_size=3))  # (N, last, 4, 4)
         self.conv_block = nn.Sequential(*blocks)
         self.fc_block = nn.Sequential(nn.Dropout(dropout), nn.Linear(last[-1] * 4 * 4, 10))
 
@@ -89,8 +89,8 @@ class BatchNormNet(nn.Module):
         return torch.log_softmax(logits, dim=1, dtype=torch.float32)
 
 
-def convolve_and_normalise(inputs: int, outputs: int, kernel_size: int, padding: int = 0) -> nn.Sequential:
-    """Return a convolution without bias, batch normalisation (which brings a bias of its own), and ReLU."""
+def convolve_and_normalize(inputs: int, outputs: int, kernel_size: int, padding: int = 0) -> nn.Sequential:
+    """Return a convolution without bias, batch normalization (which brings a bias of its own), and ReLU."""
     convolution = nn.Conv2d(inputs, outputs, kernel_size, padding=padding, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 

@@ -1,4 +1,4 @@
-"""Arrays in, a matplotlib Figure out. Colours stay apart for the colour-blind and in grey print.
+"""Arrays in, a matplotlib Figure out. Colors stay apart for the color-blind and in gray print.
 
 Each `title` is a sentence: the message of the figure.
 """
@@ -23,9 +23,9 @@ from torch import Tensor
 from helpers import settings
 from helpers.data import Dataset
 
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without colour
+BLUE, ORANGE, GRAY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without color
 WIDTH = 8.0  # inches: the width of a page
-SPAN = 2.0  # points below the best where `heatmap` ends its colours: one bad setting would make the others look alike
+SPAN = 2.0  # points below the best where `heatmap` ends its colors: one bad setting would make the others look alike
 INK = "gray_r"  # 0 is white paper, 255 is black ink
 CAPTION = 10  # points: the size of what stands above a picture
 
@@ -56,9 +56,9 @@ def page(height: float, *shape: int, width: float = WIDTH, **options: Any) -> tu
     return figure, figure.subplots(*shape, **options)
 
 
-def draw_image(axes: Axes, image: Tensor, caption: str = "", **colours: Any) -> None:
-    """Draw one image (height, width), any range, without ticks, its caption above; `colours` as `imshow` takes them."""
-    axes.imshow(np.asarray(image), **({"cmap": INK} | colours))
+def draw_image(axes: Axes, image: Tensor, caption: str = "", **colors: Any) -> None:
+    """Draw one image (height, width), any range, without ticks, its caption above; `colors` as `imshow` takes them."""
+    axes.imshow(np.asarray(image), **({"cmap": INK} | colors))
     axes.set(xticks=[], yticks=[])
     axes.set_title(caption, fontsize=CAPTION)
 
@@ -113,22 +113,22 @@ def pixel_table(image: Tensor, title: str) -> Figure:
 
 
 def class_counts(counts: dict[str, Sequence[int]], class_names: Sequence[str], title: str) -> Figure:
-    """Draw bars for the share of each class in each set, in per cent; `counts` has its images by the set's name."""
+    """Draw bars for the share of each class in each set, in percent; `counts` has its images by the set's name."""
     figure, axes = page(3.2)
     width = 0.8 / len(counts)
-    for position, ((name, numbers), colour) in enumerate(zip(counts.items(), (BLUE, ORANGE, GREY), strict=False)):
+    for position, ((name, numbers), color) in enumerate(zip(counts.items(), (BLUE, ORANGE, GRAY), strict=False)):
         shares = 100 * np.asarray(numbers) / np.asarray(numbers).sum()
         places = np.arange(len(shares)) + (position - (len(counts) - 1) / 2) * width
-        axes.bar(places, shares, width, color=colour, label=name)
+        axes.bar(places, shares, width, color=color, label=name)
     axes.set_xticks(range(len(class_names)), class_names)
     axes.set(title=title, xlabel="class", ylabel="share of the set (%)")
     axes.set_ylim(0, axes.get_ylim()[1] * 1.2)  # room for the legend
-    axes.legend(ncols=len(counts), loc="upper center")
+    axes.legend(ncols=len(counts), loc="uppercenter")
     return figure
 
 
 def pixel_histogram(images: Tensor, title: str) -> Figure:
-    """Draw how many pixels of uint8 images (N, 28, 28) have each grey value, on a logarithmic axis."""
+    """Draw how many pixels of uint8 images (N, 28, 28) have each gray value, on a logarithmic axis."""
     figure, axes = page(2.8)
     axes.bar(range(256), np.bincount(images.flatten().numpy(), minlength=256), width=1.0, color=BLUE)
     axes.set(title=title, xlabel="pixel value (0 = paper, 255 = ink)", ylabel="pixels", yscale="log")
@@ -162,8 +162,8 @@ def loss_curve(losses: Sequence[float], title: str, expected: float | None = Non
     figure, axes = page(2.8)
     axes.plot(range(step, step * len(losses) + 1, step), losses, color=BLUE)
     if expected is not None:
-        axes.axhline(expected, color=GREY, linestyle="--")
-        axes.annotate("guessing", (len(losses), expected), (0, -14), textcoords="offset points", ha="right", color=GREY)
+        axes.axhline(expected, color=GRAY, linestyle="--")
+        axes.annotate("guessing", (len(losses), expected), (0, -14), textcoords="offset points", ha="right", color=GRAY)
     axes.set(title=title, xlabel="step", ylabel="loss", ylim=(0, None))
     return figure
 
@@ -171,7 +171,7 @@ def loss_curve(losses: Sequence[float], title: str, expected: float | None = Non
 def losses(curves: pd.DataFrame, title: str, marked: Sequence[str]) -> Figure:
     """Draw the losses of up to three columns over the epochs, the index, with a dot at the lowest of those `marked`."""
     figure, axes = page(3.0)
-    for name, color, style in zip(curves, (BLUE, ORANGE, GREY), ("-", "--", ":"), strict=False):
+    for name, color, style in zip(curves, (BLUE, ORANGE, GRAY), ("-", "--", ":"), strict=False):
         axes.plot(curves.index, curves[name], color=color, ls=style, lw=2, label=name)
         if name in marked:
             axes.plot(curves[name].idxmin(), curves[name].min(), "o", color=color)
@@ -186,7 +186,7 @@ def learning_rates(rates: Sequence[float], title: str, steps_an_epoch: int) -> F
     figure, axes = page(2.6)
     axes.plot(np.arange(len(rates)) / steps_an_epoch, rates, color=BLUE)
     axes.set(title=title, xlabel="epochs", ylabel="learning rate", ylim=(0, None))
-    axes.grid(color=GREY, alpha=0.25)
+    axes.grid(color=GRAY, alpha=0.25)
     return figure
 
 
@@ -210,7 +210,7 @@ def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> 
     counts = matrix.numpy()
     shares = 100 * counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     figure, (left, right) = page(4.6, 1, 2)
-    # The colours follow the share, and stop at 5 %, or the diagonal would drown every mistake in white.
+    # The colors follow the share, and stop at 5 %, or the diagonal would drown every mistake in white.
     style: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "vmax": 5, "cbar": False, "square": True, "linewidths": 0.5}
     style |= {"linecolor": "#DDDDDD", "xticklabels": class_names, "yticklabels": class_names}
     in_counts = np.where(counts > 0, counts.astype(str), "")
@@ -239,7 +239,7 @@ def probabilities(image: Tensor, shares: Tensor, class_names: Sequence[str], tit
 def reliability(table: pd.DataFrame, title: str) -> Figure:
     """Draw `evaluation.reliability`: accuracy over confidence, and below it how many images each slice holds."""
     figure, (upper, lower) = page(5.2, 2, 1, width=0.75 * WIDTH, sharex=True, height_ratios=[3, 1])
-    upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="sure exactly as often as right")
+    upper.plot([0, 1], [0, 1], color=GRAY, linestyle="--", label="sure exactly as often as right")
     error = np.sqrt(table.accuracy * (1 - table.accuracy) / table.images)
     upper.errorbar(table.confidence, table.accuracy, yerr=error, color=BLUE, marker="o", capsize=3, label="the network")
     upper.set(title=title, ylabel="share that is right", ylim=(0, 1.05))
@@ -303,7 +303,7 @@ def strip_plot(
         axes.errorbar((low + high) / 2, row + 0.2, xerr=(high - low) / 2, color=ORANGE, marker="|", capsize=5, lw=2.5)
     axes.set_yticks(range(len(groups)), groups)
     axes.set(title=title, xlabel=label, ylim=(len(groups) - 0.5, -0.6))
-    axes.grid(axis="x", color=GREY, alpha=0.25)
+    axes.grid(axis="x", color=GRAY, alpha=0.25)
     return figure
 
 
@@ -315,7 +315,7 @@ def learning_curves(
     Args:
         runs: columns `run`, `epoch` and `metric`.
         one: the run to compare them with, columns `epoch` and `metric`.
-        metric: the column to draw, shares from 0 to 1; they are drawn in per cent.
+        metric: the column to draw, shares from 0 to 1; they are drawn in percent.
         label: of the upright axis.
         names: for the legend, of the runs and of the one.
     """
@@ -334,7 +334,7 @@ def heatmap(means: pd.DataFrame, spreads: pd.DataFrame, title: str, label: str) 
     Args:
         means: rows and columns are the values of two settings, whose names are those of its two indexes.
         spreads: the standard deviations, in the same order; NaN writes none.
-        label: of the colours.
+        label: of the colors.
     """
     figure, axes = page(1.4 + 0.7 * len(means))
     words = means.map("{:.2f}".format) + spreads.map(lambda value: "" if np.isnan(value) else f"\n± {value:.2f}")
@@ -360,7 +360,7 @@ def timeline(blocks: Sequence[tuple[str, float, float]], marked: str, title: str
         axes.broken_barh(times, (row - 0.4, 0.8), color=ORANGE if part == marked else BLUE)
     axes.set_yticks(range(len(parts)), parts)
     axes.set(title=title, xlabel="milliseconds", ylim=(len(parts) - 0.4, -0.6))
-    axes.grid(axis="x", color=GREY, alpha=0.25)
+    axes.grid(axis="x", color=GRAY, alpha=0.25)
     return figure
 
 

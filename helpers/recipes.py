@@ -34,7 +34,7 @@ def random_affine(images: Tensor, shift: float, rotation: float, scaling: float)
 
 
 def affine(images: Tensor, right: Tensor, down: Tensor, degrees: Tensor, size: Tensor) -> Tensor:
-    """Resize each image about its centre, turn it, then shift it: all images in one step.
+    """Resize each image about its center, turn it, then shift it: all images in one step.
 
     Values between pixels are interpolated. What comes in at an edge is a copy of the edge: paper, in MNIST.
 
@@ -63,8 +63,8 @@ class Recipe:
     """How a network is trained; the defaults are those of chapter 3.
 
     Attributes:
-        network: `course`, `small` or `large`, the latter two with batch normalisation.
-        conv_dropout, fc_dropout: shares that dropout zeroes, 0 to 1; networks with batch normalisation use the latter.
+        network: `course`, `small` or `large`, the latter two with batch normalization.
+        conv_dropout, fc_dropout: shares that dropout zeroes, 0 to 1; networks with batch normalization use the latter.
         optimizer: `adam`, `adamw`, or `sgd` with Nesterov's momentum 0.9.
         learning_rate: size of a step; with `one_cycle` the largest.
         one_cycle: raise the learning rate over the first steps, then lower it to nothing, both evenly.
@@ -105,7 +105,7 @@ ONE_CYCLE = replace(COURSE, optimizer="adamw", learning_rate=0.004, weight_decay
 LESS_DROPOUT = replace(ONE_CYCLE, conv_dropout=0.0, fc_dropout=0.1)
 AUGMENTED = replace(LESS_DROPOUT, shift=1.5, rotation=7.0, scaling=0.07)
 BEST = replace(AUGMENTED, optimizer="sgd", learning_rate=0.05, weight_decay=0.0005)
-# For networks with batch normalisation
+# For networks with batch normalization
 MOVED_MORE = replace(BEST, shift=2.0, rotation=10.0, scaling=0.1, channels_last=True, bfloat16=True)
 # The whole training is one epoch, too short to overfit. Chapter 7 takes it apart.
 SHORT = replace(BEST, fc_dropout=0.0, label_smoothing=0.1, shift=0.0, rotation=0.0, scaling=0.0)

@@ -181,8 +181,8 @@ def matrix_rate(device: torch.device | str = "cpu", repeats: int = 15, dtype: to
 def classic_images(dataset: data.Dataset, val_size: int | None, seed: int, mean: float, std: float) -> Subset:
     """Return the training images of the course's split, as torchvision hands them out: one at a time.
 
-    It holds the grey values in memory. For each image that is asked for, it makes a PIL image, then a tensor, and
-    normalises that.
+    It holds the gray values in memory. For each image that is asked for, it makes a PIL image, then a tensor, and
+    normalizes that.
 
     Args:
         dataset, val_size, seed: as for `data.split`.

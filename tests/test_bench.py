@@ -42,7 +42,7 @@ def test_the_compiler_is_left_out_where_there_is_none(
 def test_ratios_are_those_of_each_turn_and_their_median() -> None:
     """By turns 12/4 = 3, 10/2 = 5 and 20/5 = 4 times; the medians of the seconds, 12 and 4, would give 3."""
     measured = {"slow": [(12.0, 3.0), (10.0, 1.0), (20.0, 2.0)], "fast": [(4.0, None), (2.0, None), (5.0, None)]}
-    slow, fast = (bench.summarise(measured, name, "slow", images=1200) for name in measured)
+    slow, fast = (bench.summarize(measured, name, "slow", images=1200) for name in measured)
     assert (fast["times_faster"], fast["times_faster_median"], fast["compared_with"]) == ([3.0, 5.0, 4.0], 4.0, "slow")
     assert (fast["seconds_median"], fast["images_per_second"]) == (4.0, 300.0)
     assert (slow["times_faster_median"], slow["seconds_median"]) == (1.0, 12.0)

@@ -440,7 +440,7 @@ NONSENSE = {  # what is done to a checkpoint, and what is said
     "TorchScript": (lambda path: torch.jit.save(torch.jit.script(nn.Linear(1, 1)), path), DAMAGED),
     "sparse": (set_momentum(lambda: torch.eye(2).to_sparse()), CODE),
     "meta": (set_momentum(lambda: torch.ones(2, device="meta")), CODE),
-    "quantised": (set_momentum(lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)), CODE),
+    "quantized": (set_momentum(lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)), CODE),
     "nested tensor": (set_momentum(lambda: torch.nested.nested_tensor([torch.ones(1), torch.ones(2)])), CODE),
     "complex": (set_momentum(lambda: torch.ones(2, dtype=torch.complex64)), CODE),
     "expanded": (set_momentum(lambda: torch.ones(1).expand(10**12)), UNFIT),
@@ -480,7 +480,7 @@ def test_nonsense_is_refused_in_one_line_and_changes_nothing(
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of PyTorch, when it makes the odd ones
-@pytest.mark.parametrize("case", ["compressed", "sparse", "quantised", "nested tensor", "complex", "meta"])
+@pytest.mark.parametrize("case", ["compressed", "sparse", "quantized", "nested tensor", "complex", "meta"])
 def test_the_archives_directory_is_enough_to_refuse_it(
     easy: TensorDataset, path: Path, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,12 +55,12 @@ def assert_refused(answer: Answer, *words: str) -> None:
 # The words after `run`, and what the one line must say.
 BAD_RUNS = {
     "unknown chapter": (["99"], ["unknown chapter '99'", "01_data, 02_model"]),
-    "misspelt chapter": (["03_trainig"], ["unknown chapter '03_trainig'"]),
+    "misspelled chapter": (["03_trainig"], ["unknown chapter '03_trainig'"]),
     "one chapter of two": (["01", "zero"], ["unknown chapter 'zero'"]),
     "unknown data set": (["-p", "dataset", "mnits"], ["dataset: got 'mnits'", "auto, mnist, fashion"]),
     "unknown device": (["-p", "device", "tpu"], ["device: got 'tpu'", "auto, cpu, cuda, mps"]),
-    "misspelt parameter": (["-p", "epoch", "3"], ["unknown parameter 'epoch'", "did you mean 'epochs'?"]),
-    "unlike any parameter": (["-p", "colour", "3"], ["unknown parameter 'colour'", "choose one of", "epochs"]),
+    "misspelled parameter": (["-p", "epoch", "3"], ["unknown parameter 'epoch'", "did you mean 'epochs'?"]),
+    "unlike any parameter": (["-p", "color", "3"], ["unknown parameter 'color'", "choose one of", "epochs"]),
     "not in this chapter": (["01", "-p", "epochs", "3"], ["unknown parameter 'epochs' in 01_data"]),
     "given twice": (["-p", "epochs", "3", "-p", "epochs", "4"], ["'epochs' is given twice"]),
     "run_dir": (["-p", "run_dir", "elsewhere"], ["run_dir: got 'elsewhere'", "--out"]),
@@ -185,8 +185,11 @@ DIGITS = ["03", "-p", "dataset", "digits"]
 # The words after `sweep`, and what the one line must say.
 BAD_SWEEPS = {
     "unknown chapter": (["99"], ["unknown chapter '99'"]),
-    "misspelt parameter": (["03", "-p", "epoch", "3"], ["unknown parameter 'epoch' in 03_training; did you mean 'ep"]),
-    "misspelt in the grid": (["03", "--grid", "epoch=3"], ["unknown parameter 'epoch' in 03_training; did you mean"]),
+    "misspelled parameter": (
+        ["03", "-p", "epoch", "3"],
+        ["unknown parameter 'epoch' in 03_training; did you mean 'ep"],
+    ),
+    "misspelled in the grid": (["03", "--grid", "epoch=3"], ["unknown parameter 'epoch' in 03_training; did you mean"]),
     "of no chosen chapter": (["01", "04", "--grid", "epochs=3"], ["unknown parameter 'epochs' in 01_data, 04_eval"]),
     "no seed to set": (["04", "--seeds", "2"], ["unknown parameter 'seed' in 04_evaluation"]),
     "a bad value": ([*DIGITS, "-p", "epochs", "3.5"], ["epochs: got '3.5'"]),
@@ -286,7 +289,7 @@ def test_a_sweep_to_a_write_protected_out_is_refused(
 # --- the list of parameters ---
 
 
-def test_a_misspelt_parameter_is_answered_word_for_word(call: Callable[..., Answer], tmp_path: Path) -> None:
+def test_a_misspelled_parameter_is_answered_word_for_word(call: Callable[..., Answer], tmp_path: Path) -> None:
     answer = call("run", "03", "-p", "epoch", "3", "--out", tmp_path / "out")
     assert answer.err == ["python -m course run: unknown parameter 'epoch' in 03_training; did you mean 'epochs'?"]
 

@@ -1,4 +1,4 @@
-"""Splitting, normalising and batching: nothing lost, nothing twice, and the same again with the same seed."""
+"""Splitting, normalizing and batching: nothing lost, nothing twice, and the same again with the same seed."""
 
 import gzip
 import io
@@ -15,7 +15,7 @@ from helpers import data
 
 @pytest.fixture
 def numbered() -> data.Dataset:
-    """23 training and 5 test images whose every pixel is the image's own number, so that each can be recognised."""
+    """23 training and 5 test images whose every pixel is the image's own number, so that each can be recognized."""
 
     def images(first: int, count: int) -> torch.Tensor:
         return torch.arange(first, first + count, dtype=torch.uint8).reshape(-1, 1, 1).repeat(1, 28, 28)
@@ -71,7 +71,7 @@ def test_split_can_hold_out_all_but_one(numbered: data.Dataset) -> None:
     assert [len(part) for part in data.split(numbered, 22, seed=0)] == [1, 22]
 
 
-# --- normalisation ---
+# --- normalization ---
 
 
 def test_pixel_statistics_by_hand() -> None:
@@ -87,19 +87,19 @@ def test_pixel_statistics_equal_those_of_floats() -> None:
     assert data.pixel_statistics(images) == pytest.approx(expected, rel=1e-12)
 
 
-def test_normalised_images_have_mean_0_and_spread_1(digits: data.Dataset) -> None:
+def test_normalized_images_have_mean_0_and_spread_1(digits: data.Dataset) -> None:
     before = digits.train_images.clone()
-    images = data.normalise(digits.train_images, *data.pixel_statistics(digits.train_images))
+    images = data.normalize(digits.train_images, *data.pixel_statistics(digits.train_images))
     assert (images.dtype, images.shape) == (torch.float32, (1500, 1, 28, 28))
     assert images.mean().item() == pytest.approx(0, abs=1e-4)
     assert images.std().item() == pytest.approx(1, abs=1e-3)
     assert torch.equal(digits.train_images, before), "the images in memory were changed"
 
 
-def test_normalise_by_hand() -> None:
+def test_normalize_by_hand() -> None:
     images = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1).repeat(1, 28, 28)
     # 51/255 = 0.2; (0 − 0.2)/0.4 = −0.5, (0.2 − 0.2)/0.4 = 0, (1 − 0.2)/0.4 = 2
-    assert data.normalise(images, 0.2, 0.4)[:, 0, 0, 0].tolist() == pytest.approx([-0.5, 0.0, 2.0])
+    assert data.normalize(images, 0.2, 0.4)[:, 0, 0, 0].tolist() == pytest.approx([-0.5, 0.0, 2.0])
 
 
 def test_prepare_takes_mean_and_spread_from_the_training_images_alone(numbered: data.Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a mirror, a disk or a neighbour does: right data or one clear line, and a later call succeeds.
+"""Whatever a mirror, a disk or a neighbor does: right data or one clear line, and a later call succeeds.
 
 `fault_server.py` plays the mirrors. docs/downloads.md holds the promise, and row by row what
 `torchvision.datasets.MNIST(download=True)` does with the same server; `compare_torchvision.py` measures it.

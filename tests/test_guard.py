@@ -461,12 +461,12 @@ def test_the_courses_own_function_is_answered_with_a_wink(answer: Callable, thei
             call_answer(answer, *arguments, forbidden=[data.make_batches])
 
 
-def test_a_class_of_the_course_is_recognised_too() -> None:
+def test_a_class_of_the_course_is_recognized_too() -> None:
     with pytest.raises(WrongAnswer, match=r"`MNISTClassification` from `helpers\.model`"):
         call_answer(lambda: MNISTClassification(), forbidden=[MNISTClassification])
 
 
-def test_a_decorated_function_of_the_course_is_recognised_too() -> None:
+def test_a_decorated_function_of_the_course_is_recognized_too() -> None:
     @torch.no_grad()
     def measured(x):
         return x

@@ -76,11 +76,11 @@ def test_channels_last_images_give_the_same_answer(model: MNISTClassification) -
     torch.testing.assert_close(last, model(images))
 
 
-# --- batch normalisation ---
+# --- batch normalization ---
 
 
 @pytest.mark.parametrize(("size", "parameters"), [("small", 21_274), ("large", 298_602)])
-def test_networks_with_batch_normalisation(size: str, parameters: int) -> None:
+def test_networks_with_batch_normalization(size: str, parameters: int) -> None:
     model = BatchNormNet(size)
     assert count_parameters(model) == parameters
     model.eval()
@@ -89,7 +89,7 @@ def test_networks_with_batch_normalisation(size: str, parameters: int) -> None:
     torch.testing.assert_close(log_probs.exp().sum(dim=1), torch.ones(3))
 
 
-@pytest.mark.parametrize("build", [MNISTClassification, BatchNormNet], ids=["course", "batch normalisation"])
+@pytest.mark.parametrize("build", [MNISTClassification, BatchNormNet], ids=["course", "batch normalization"])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_networks_compute_in_sixteen_bits_and_answer_in_thirty_two(
     build: Callable[[], nn.Module], memory_format: torch.memory_format

@@ -184,7 +184,7 @@ def test_the_results_are_those_of_the_data_asked_for(series: Series) -> None:
     assert results["dataset"] == results["parameters"]["dataset"] == "fashion"
     assert results["test"]["n"] == TEST
     assert [sum(row) for row in results["confusion_matrix"]] == np.bincount(labels).tolist()
-    assert results["test"]["accuracy"] > 0.3, "three times guessing: it learnt from these images"
+    assert results["test"]["accuracy"] > 0.3, "three times guessing: it learned from these images"
     assert re.search(r"^data +FashionMNIST$", series.printed, flags=re.MULTILINE)
     assert f"FashionMNIST: {results['test']['accuracy']:.2%} right" in series.said("04")
     record, pixels = load_record(series.out, "03_training"), training_pixels("fashion")

@@ -142,7 +142,7 @@ def test_figure_has_a_title(figure: Figure) -> None:
         assert TITLE in [text.get_text() for text in visible_texts(figure)]
 
 
-def test_axes_are_labelled(figure: Figure) -> None:
+def test_axes_are_labeled(figure: Figure) -> None:
     if figure.get_label().startswith(WITHOUT_AXES):
         assert not any(len(axes.get_xticks()) for axes in figure.axes if axes.axison)
         return
@@ -150,8 +150,8 @@ def test_axes_are_labelled(figure: Figure) -> None:
         shared = [other for other in figure.axes if other is axes or axes.get_shared_x_axes().joined(axes, other)]
         in_words = any(label.get_text()[:1].isalpha() for label in axes.get_yticklabels())  # names itself
         assert axes.get_ylabel() or in_words
-        is_colour_bar = axes.get_label() == "<colorbar>"  # has one axis only
-        assert is_colour_bar or any(other.get_xlabel() for other in shared)
+        is_color_bar = axes.get_label() == "<colorbar>"  # has one axis only
+        assert is_color_bar or any(other.get_xlabel() for other in shared)
 
 
 def test_every_class_is_named() -> None:

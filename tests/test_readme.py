@@ -98,7 +98,7 @@ def test_the_recorded_runs_are_whole_and_on_mnist(name: str) -> None:
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_the_recorded_summaries_are_those_of_the_recorded_runs(name: str) -> None:
-    expected = sweep_tables.summarise(load_sweep(name), varied=SWEEPS[name][-1])
+    expected = sweep_tables.summarize(load_sweep(name), varied=SWEEPS[name][-1])
     pd.testing.assert_frame_equal(load_sweep(name, "summary"), expected, check_dtype=False)
     page = (settings.ROOT / "results" / "sweeps" / name / "summary.md").read_text(encoding="utf-8")
     assert page == sweep_tables.markdown(expected)

@@ -182,7 +182,7 @@ def test_changes_are_named_with_both_values() -> None:
 
 @pytest.fixture(scope="module")
 def digit_images(digits: data.Dataset) -> torch.Tensor:
-    return data.normalise(digits.train_images[:64], 0.13, 0.31)
+    return data.normalize(digits.train_images[:64], 0.13, 0.31)
 
 
 def numbers(count: int, low: float, high: float, seed: int) -> torch.Tensor:

@@ -76,7 +76,7 @@ LOADERS = {  # batches of all kinds, some of which draw random numbers
 def test_an_estimate_changes_nothing(
     kind: str, training_mode: bool, easy: TensorDataset, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The network with batch normalisation counts its images even without learning; the other draws dropout."""
+    """The network with batch normalization counts its images even without learning; the other draws dropout."""
     monkeypatch.setattr(speed, "ENOUGH", 0.1)
     came = []
     for estimated in (False, True):

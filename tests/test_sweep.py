@@ -52,7 +52,7 @@ def tables(out: Path, accuracies: dict[tuple, float | None]) -> tuple[pd.DataFra
     manifests = [manifest(dict(zip(names, values, strict=True)), score) for values, score in accuracies.items()]
     results = sweep_tables.write_runs(out, [None, *manifests])
     sweep_tables.write_summary(out, results, names)
-    return results, sweep_tables.summarise(results, names)
+    return results, sweep_tables.summarize(results, names)
 
 
 SIX = {
@@ -136,7 +136,7 @@ def test_a_result_on_the_test_set_never_chooses(tmp_path: Path) -> None:
     results = pd.DataFrame(
         {"run": ["a_1", "b_2"], "status": "done", "epochs": [1, 2], "val_accuracy": [0.6, 0.5], "test_accuracy": [0, 1]}
     )
-    assert sweep_tables.summarise(results, ["epochs"])["epochs"].tolist() == [1, 2]
+    assert sweep_tables.summarize(results, ["epochs"])["epochs"].tolist() == [1, 2]
     assert sweep_tables.best_so_far(results) == "val_accuracy 60.00 % (a)"
 
 
@@ -145,11 +145,11 @@ def test_a_loss_that_is_no_number_is_averaged_to_none(tmp_path: Path) -> None:
     manifests = [manifest({"learning_rate": rate, "seed": seed}, 0.5) for rate in (1.0, 10.0) for seed in (0, 1)]
     for each, loss in zip(manifests, (0.25, 0.75, 0.5, None), strict=True):
         each["results"]["history"][-1]["val_loss"] = loss
-    summary = sweep_tables.summarise(sweep_tables.write_runs(tmp_path, manifests), ["learning_rate", "seed"])
+    summary = sweep_tables.summarize(sweep_tables.write_runs(tmp_path, manifests), ["learning_rate", "seed"])
     assert summary["val_loss_mean"].tolist() == pytest.approx([0.5, float("nan")], nan_ok=True)
     for each in manifests:
         each["results"]["history"][-1]["val_loss"] = None
-    summary = sweep_tables.summarise(sweep_tables.write_runs(tmp_path, manifests), ["learning_rate", "seed"])
+    summary = sweep_tables.summarize(sweep_tables.write_runs(tmp_path, manifests), ["learning_rate", "seed"])
     assert summary["val_loss_mean"].isna().all()
     assert summary["val_accuracy_mean"].tolist() == [0.5, 0.5]
 
@@ -423,7 +423,7 @@ def test_a_result_that_is_not_what_was_asked_for_is_a_failed_run(content: object
     assert sweep_runs.finished(tmp_path / "a", PLANNED, "code") is None
 
 
-def test_a_finished_run_is_recognised(tmp_path: Path) -> None:
+def test_a_finished_run_is_recognized(tmp_path: Path) -> None:
     sweep_runs.store(tmp_path / "a", PLANNED, "code", returned())
     assert sweep_runs.finished(tmp_path / "a", PLANNED, "code")["results"] == WHOLE
 

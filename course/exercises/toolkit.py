@@ -1,7 +1,7 @@
 """What every check shares: draw inputs, call the learner's answer, compare, and name the mistake.
 
 A check of a function has the right function and a table of common mistakes: wrong functions, each with what to say. A
-mistake is recognised by what its wrong function returns on the same inputs. A check of a value has wrong values.
+mistake is recognized by what its wrong function returns on the same inputs. A check of a value has wrong values.
 """
 
 import inspect

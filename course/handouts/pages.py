@@ -35,7 +35,7 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
         "kind": kind,
         "footer": json.dumps(title if kind == "student" else f"{title} · {kind}'s copy", ensure_ascii=False),
         "style": (TEMPLATES / "handout" / "handout.css").read_text(encoding="utf-8"),
-        "colours": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
+        "colors": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
         "lines": _lines_to_write_on,
         "tags_of": tags_of,
     }

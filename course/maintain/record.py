@@ -24,7 +24,7 @@ SWEEPS = {  # in this order: `picked` takes what `grid` found
     "seed_protocol": "03 04 --seeds 10 -p dataset mnist",
     "grid": f"03 {GRID} --seeds 3 -p dataset mnist",
     "picked": f"03 04 {BEST_OF_GRID} --seeds 10 -p dataset mnist",
-    # Chapter 6: the ladder of recipes with its variations; its top; two networks with batch normalisation.
+    # Chapter 6: the ladder of recipes with its variations; its top; two networks with batch normalization.
     "recipes": f"06 --grid recipe={COMPARED} --seeds 5 -p dataset mnist {UNTESTED}",
     "decay": f"06 --grid recipe={','.join(settings.DECAY)} --seeds 5 -p dataset mnist {UNTESTED}",
     "best_recipe": "06 --seeds 10 -p dataset mnist -p recipe best",

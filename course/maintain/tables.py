@@ -29,8 +29,8 @@ TESTED = {  # by sweep: what was trained, and its recipe
     "seed_protocol": ("the course's: learning rate 0.001, batches of 64", "course"),
     "picked": ("picked by the grid: learning rate {learning_rate:g}, batches of {batch_size}", "course"),
     "best_recipe": ("the course's network, recipe `best`", "best"),
-    "small_network": ("`small_network`, with batch normalisation", "small_network"),
-    "large_network": ("`large_network`, with batch normalisation", "large_network"),
+    "small_network": ("`small_network`, with batch normalization", "small_network"),
+    "large_network": ("`large_network`, with batch normalization", "large_network"),
 }
 COMPARED_WITH = {  # by recipe: the one that it was made from
     **{name: below for below, name in itertools.pairwise(settings.LADDER)},

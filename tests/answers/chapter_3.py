@@ -35,7 +35,7 @@ def step_by_copy(model, learning_rate):
             p.copy_(p - learning_rate * p.grad)
 
 
-def step_by_optimiser(model, learning_rate):
+def step_by_optimizer(model, learning_rate):
     torch.optim.SGD(model.parameters(), lr=learning_rate).step()
 
 
@@ -161,7 +161,7 @@ def epoch(order="zfbs", before="", after="", train=True, returned=None, item=Tru
     return train_one_epoch
 
 
-def epoch_with_its_own_optimiser(model, batches, optimizer):
+def epoch_with_its_own_optimizer(model, batches, optimizer):
     return epoch_as_in_the_chapter(model, batches, torch.optim.Adam(model.parameters()))
 
 
@@ -306,7 +306,7 @@ CONTEXT = {"3.5": short_history}
 
 RIGHT = {
     "3.1": [-0.006, -0.03 * 0.2, torch.tensor([-0.006])],
-    "3.2": [step_by_hand, step_by_sub, step_by_data, step_by_copy, step_by_optimiser],
+    "3.2": [step_by_hand, step_by_sub, step_by_data, step_by_copy, step_by_optimizer],
     "3.3": [epoch_as_in_the_chapter, epoch_that_clears_last, epoch_of_single_losses, epoch("fzbs")],
     "3.4": [accuracy_as_in_the_chapter, accuracy_with_gradients, measuring(share)],
     "3.5": [[3, 6], (6, 3), {3, 6}, torch.tensor([3, 6]), [3.0, 6.0, 3]],
@@ -364,7 +364,7 @@ WRONG = {
         (epoch(stop=1), "Only the first batch"),
         (epoch(stop=2), "smaller batch was left out"),
         (epoch(reduction="sum"), "was a sum over its images"),
-        (epoch_with_its_own_optimiser, "`optimizer` took no step"),
+        (epoch_with_its_own_optimizer, "`optimizer` took no step"),
         (epoch_with_the_same_optimiser_anew, "it remembers earlier steps"),
         (training.train_epoch, "does just that"),
         (epoch(returned=lambda losses, sizes: round(sum(a * b for a, b in zip(losses, sizes, strict=True)) / sum(sizes), 2)), "rounded"),
