@@ -123,7 +123,7 @@ def class_counts(counts: dict[str, Sequence[int]], class_names: Sequence[str], t
     axes.set_xticks(range(len(class_names)), class_names)
     axes.set(title=title, xlabel="class", ylabel="share of the set (%)")
     axes.set_ylim(0, axes.get_ylim()[1] * 1.2)  # room for the legend
-    axes.legend(ncols=len(counts), loc="uppercenter")
+    axes.legend(ncols=len(counts), loc="upper center")
     return figure
 
 
