@@ -30,11 +30,11 @@ def error_of_the_mean(answer: Callable) -> str:
     student_t = {2: 12.706205, 3: 4.302653, 4: 3.182446, 6: 2.570582, 8: 2.364624}  # for 95 %, by the number of values
     variance_used = "You used the variance. The standard deviation is its square root: take that first, then divide by √n."  # fmt: skip
     reach = (
-        "That is how far an interval reaches. The standard error is what comes before you multiply by t, 1.96, or 2."
+        "That is how far an interval reaches. The standard error is what you have before you multiply by t, 1.96, or 2."
     )
     common_mistakes: Mistakes = [
-        (stdev, "That is the standard deviation: how far a single run is from the mean. The mean of several runs is closer, so √n is missing."),
-        (pstdev, "That is the standard deviation of single runs, and it divides by n instead of n − 1. The mean of several runs is closer, so √n is missing."),
+        (stdev, "That is the standard deviation: how far a single run is from the mean. The mean of several runs is closer, so division by √n is missing."),
+        (pstdev, "That is the standard deviation of single runs, and it divides by n instead of n − 1. The mean of several runs is closer, so division by √n is missing."),
         (lambda values: pstdev(values) / sqrt(len(values)), "Nearly: your standard deviation divides by n, as if these few were all the runs there are. For a sample, divide by n − 1: NumPy's std needs ddof=1, and `statistics` has stdev as well as pstdev."),
         (variance, variance_used),
         (lambda values: variance(values) / len(values), variance_used),
@@ -85,17 +85,17 @@ def close_fields(answer: tuple, means: pd.DataFrame, spreads: pd.DataFrame) -> s
     seen = f"Their means are {difference:.2f} points apart, and the standard error of that difference is {error:.2f}."
     far = difference >= error if closest < 1 else difference > closest * error + 1e-9
     refuse([
-        (apart == (0, 0), "These two are the same field. Which one beside it, or above or below it, comes close?"),
-        (apart == (1, 1), "These two touch only at a corner: both settings differ. Take two in the same row or the same column."),
+        (apart == (0, 0), "These two are the same field. Which of its neighbors comes close to it?"),
+        (apart == (1, 1), "These two touch only at a corner: learning rate and batch size both differ. Take two in the same row or the same column."),
         (sum(apart) != 1, "These two are not neighbors: in the figure, their fields share no side. Take two side by side, or one above the other."),
-        (isnan(difference), "One of these two has no mean or no spread, since it had fewer than two runs. Nothing can be said about it; take two others."),
-        (far and closest >= 1, f"{seen} In this grid no neighbors are closer than that error; find those that come closest to it."),
+        (isnan(difference), "One of these two has no mean or no spread, since it had fewer than two runs. Nothing can be said about it; choose two others."),
+        (far and closest >= 1, f"{seen} In this grid no two neighbors are closer than their error. Find the two that come nearest to it."),
         (far and difference < smaller, f"{seen} You compared it with the spreads of single runs. The mean of {SEEDS} runs is more precise than one run: the error of the difference is √((s₁² + s₂²) / {SEEDS})."),
-        (far, f"{seen} That is no less. Where do the means hardly change from one field to the next?"),
+        (far, f"{seen} The difference is not below its error. Where do the means hardly change from one field to the next?"),
     ])  # fmt: skip
     if closest < 1:
-        return f"{seen} With equal settings, luck alone makes a larger one in about one comparison out of three. Does your sentence name no winner, and say how many seeds there were?"  # fmt: skip
-    return f"{seen} No neighbors in this grid are closer than that error, and none come closer to it than these."
+        return f"{seen} If two settings are equal, luck alone makes a difference larger than its error in about one comparison out of three. Check your sentence: it should name no winner, and say how many seeds there were."  # fmt: skip
+    return f"{seen} No two neighbors in this grid are closer than their error, and none come nearer to it than these."
 
 
 def _place(rate: float, size: float, means: pd.DataFrame) -> tuple[int, int]:
@@ -127,20 +127,20 @@ def runs_needed(answer: Callable) -> str:
     too_few = "Rounded down, it is not quite enough: the difference stays a little below 2.8 times its error."
     both = "That is for both settings together. How many runs of *each*?"
     no_square = "A square is missing somewhere: to show half the difference takes four times as many runs, not twice as many."  # fmt: skip
-    half = "That is for about two standard errors. Then you would see the difference in only half of all comparisons, for luck lowers it as often as it raises it. For 80 % power it should be 2.8."
+    half = "That is for about two standard errors. Then you would see the difference in only half of all comparisons, since luck lowers it as often as it raises it. For 80 % power, make it 2.8."
     stops = "Does your loop stop there? Some differences take more runs than that: let it go on until there are enough."
     wrong_roundings: Mistakes = [
-        (float, "Nobody can do part of a run. Which way must you round, so that it is enough?"),
+        (float, "You can't do part of a run. Which way must you round, so that the runs are enough?"),
         (floor, too_few),
         (round, too_few),
-        (lambda exact: ceil(exact) + 1, "One run fewer of each is enough already. Does your loop or your rounding go one too far?"),
+        (lambda exact: ceil(exact) + 1, "One run fewer of each would be enough. Does your loop or your rounding go one too far?"),
     ]  # fmt: skip
     wrong_formulas: Mistakes = [
         (lambda ratio: 8 * ratio**2, half),
         (lambda ratio: 2 * 1.96**2 * ratio**2, half),
-        (lambda ratio: 16 * ratio**2, "That is a well-known rule of thumb, with 16 for 2 · 2.8². Very close; here take 2.8 as it is."),
+        (lambda ratio: 16 * ratio**2, "That is a well-known rule of thumb, with 16 for 2 · 2.8². Very close, but here use 2.8 itself."),
         (lambda ratio: 2.8**2 * ratio**2, "That would do if only one of the two means were uncertain. Both are: the error of the difference is spread · √(2/n)."),
-        (lambda ratio: 2 * ratio**2, "With so few, the difference is about once its standard error. It should be at least 2.8 times."),
+        (lambda ratio: 2 * ratio**2, "With so few runs, the difference is only about one standard error. It should be at least 2.8 of them."),
         (lambda ratio: 2 * needed * ratio**2, both),
         (lambda ratio: 2 * ceil(needed * ratio**2), both),
         (lambda ratio: needed / ratio**2, "Your ratio is upside down: a larger spread should take more runs, a larger difference fewer."),
@@ -160,21 +160,21 @@ def runs_needed(answer: Callable) -> str:
 
     hint = "Put your number in by hand: is the difference 2.8 times spread · √(2/n)?"
     toolkit.check_function(answer, draw, right, common_mistakes, hint=hint, edges=[(0.1, 0.1)])
-    exact = "So many are *exactly* enough, and \"at least\" includes that. Is it `<=` where it should be `<`, or a rounding that adds 1 to a whole number?"  # fmt: skip
+    exact = "That many are *exactly* enough, and \"at least\" includes that. Is there a `<=` that should be `<`, or a rounding that adds 1 to a whole number?"  # fmt: skip
     for inputs, wanted in [
         ((0.5, 0.1), "Here one run of each is enough. Where does your loop begin?"),
         *((inputs, exact) for inputs in ((0.14, 0.05), (2.73, 1.95), (1.26, 2.25), (0.1, 0.5))),  # exact as floats, too
         ((0.03, 0.25), "A small difference takes many runs. Does your loop stop too early?"),
     ]:  # fmt: skip
         toolkit.check_edge_case(answer, inputs, right(*inputs), "difference={}, spread={}".format(*inputs), wanted)
-    return "That is a statistical power of about 80 %: the difference is there, and in four of five comparisons you see it. Half the difference takes four times as many runs."  # fmt: skip
+    return "That is a statistical power of about 80 %: if the difference is there, you see it in four comparisons out of five. Half the difference takes four times as many runs."  # fmt: skip
 
 
 def stand_out(answer: float) -> str:
     """A number: how many of 200 numbers stand out by luck alone."""
     common_mistakes = [
         (5, "5 percent lie outside, which is 5 of every 100. There are 200."),
-        (190, "That is how many lie inside, on average. And outside?"),
+        (190, "That is how many lie inside, on average. How many lie outside?"),
         (195, "That looks like 200 − 5. But 5 percent is 5 of every 100, and the question is how many lie outside."),
         (0, "Even if nothing is different, a 95 % interval leaves out some. How many of a hundred?"),
         (0.05, "That is the chance for one number. How many is it among 200?"),
@@ -187,7 +187,7 @@ def stand_out(answer: float) -> str:
     hint = "A 95 % interval leaves out 5 of every 100, by luck alone."
     got = toolkit.numbers(answer, 1, "one number", any_order=True).item()
     toolkit.compare(got, 10, "200 numbers", common_mistakes, hint=hint, reveal=False)
-    return "One in twenty of 200 is 10: ten stories that one could tell about nothing."
+    return "One in twenty of 200 is 10: ten stories you could tell about nothing."
 
 
 def bootstrap_error(answer: Callable) -> str:
@@ -205,7 +205,7 @@ def bootstrap_error(answer: Callable) -> str:
     lists = [[round(86 + width * place, 1) for place in (-1.2, -0.4, 0.3, 1.3)] for width in widths]
     results = [spread_of_means(values, times) for values in lists]
     if results[0] == results[1] and abs(results[0]) > 1e-3:  # no spread at all is another matter
-        raise WrongAnswer(f"For other values the same came out, {toolkit.describe(results[0])}. {toolkit.ELSEWHERE}")
+        raise WrongAnswer(f"Other values gave the same result, {toolkit.describe(results[0])}. {toolkit.ELSEWHERE}")
     hint = "Draw len(values) numbers with replacement and take their mean; do that `times` times. Return the standard deviation of these means."  # fmt: skip
     single_values = (
         "That is the spread of single values. Take the mean of each draw first, then see how the means spread."
@@ -214,7 +214,7 @@ def bootstrap_error(answer: Callable) -> str:
     common_mistakes: Mistakes = [
         (pstdev, single_values),
         (stdev, single_values),
-        (lambda values: stdev(values) / 2, "That is what the formula s/√n gives, or draws of one number too few. Let the draws find it, with nothing corrected afterward: draw len(values) numbers, take their mean, see how far the means spread."),
+        (lambda values: stdev(values) / 2, "That is what the formula s/√n gives, or draws of one number too few. Let the draws find it, and correct nothing afterward: draw len(values) numbers, take their mean, and see how far the means spread."),
         (lambda values: pstdev(values) / sqrt(5), other_size.format("five")),
         (lambda values: pstdev(values) / sqrt(10), other_size.format("ten")),
         (lambda values: pstdev(values) / sqrt(8), other_size.format("twice as many")),
@@ -228,8 +228,8 @@ def bootstrap_error(answer: Callable) -> str:
         faults = [
             (isnan(result), f"A spread needs at least two means: are all {times} still there at the end?"),
             (min(values) <= result <= max(values), "That is a mean. Collect the means of all draws first, then return how far they spread."),
-            (abs(result) < 1e-4 * expected, "That is no spread at all: every draw had the same mean. Do you put each number back before you draw the next one? Without replacement, all 4 come every time, in another order. (A `return` inside the loop would also end it after one draw.)"),
-            (abs(result) < 0.15 * expected, "That is far too little. Draw len(values) numbers at a time, and do it `times` times; the spread of the means is then the answer, and is divided by nothing."),
+            (abs(result) < 1e-4 * expected, "That is no spread at all: every draw had the same mean. Do you put each number back before you draw the next one? Without replacement, you get all 4 every time, in another order. (A `return` inside the loop would also end it after one draw.)"),
+            (abs(result) < 0.15 * expected, "That is far too little. Draw len(values) numbers at a time, and do it `times` times. The spread of the means is the answer; don't divide it by anything."),
             (not isclose(result, expected, rel_tol=near), [*fits, hint][0]),
         ]  # fmt: skip
         about = f"For values={values} and times={times}, I expected about {expected:.3g} and got {result:.3g}."
@@ -252,8 +252,8 @@ def _refuse_what_is_not_drawn(spread_of_means: Callable) -> None:
     steps = [4 * (spread / 2.5) ** 2 for spread in spreads]
     strange = next((values for values, step in zip(lists, steps, strict=True) if abs(step - round(step)) > 0.02), None)
     refuse([
-        (all(isclose(spread, pstdev(values) / 2, rel_tol=0.15) for spread, values in zip(spreads, lists, strict=True)), "the result hardly varies. Two draws should give a rough guess: does your function use `times`, and draw?"),
-        (strange, f"the means of two draws from {strange} differ by 0, 2.5, 5, or another multiple of 2.5, and yours don't. Draw only numbers that are in the list, exactly `times` times."),
+        (all(isclose(spread, pstdev(values) / 2, rel_tol=0.15) for spread, values in zip(spreads, lists, strict=True)), "the result hardly varies from call to call. Two draws should give only a rough guess: does your function use `times`, and draw at random?"),
+        (strange, f"the means of two draws from {strange} differ by a multiple of 2.5, and yours don't. Draw only numbers that are in the list, exactly `times` times."),
     ])  # fmt: skip
 
 

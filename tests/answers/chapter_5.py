@@ -124,7 +124,7 @@ RIGHT = {
 
 WRONG = {
     "5.1": [
-        (lambda values: statistics.stdev(values), "√n is missing"),
+        (lambda values: statistics.stdev(values), "division by √n is missing"),
         (lambda values: np.std(values), "divides by n instead of n − 1"),
         (error_with_n, "ddof=1"),
         (lambda values: torch.tensor(values).var() / len(values), "the variance"),
@@ -153,7 +153,7 @@ WRONG = {
         (((64, 0.001), (64, 0.01)), "learning rate first, then"),
         (((0.001, 64), (0.003, 64)), "not a field of this grid: learning rates 0.001, 0.01, 0.1; batch sizes 32, 64, 128"),
         (((0.001, 64), (0.001, 128)), "0.09 points apart, and the standard error of that difference is 0.08. You compared"),
-        (((0.001, 32), (0.001, 64)), "1.41 points apart, and the standard error of that difference is 0.08. That is no less"),
+        (((0.001, 32), (0.001, 64)), "1.41 points apart, and the standard error of that difference is 0.08. The difference is not below its error"),
         (((0.01, 64), (0.01, 128)), "fewer than two runs"),
         ((0.001, 64, 0.01, 64), "I expected two fields"),
         (((0.001, 64), None), "I expected two fields"),
@@ -162,7 +162,7 @@ WRONG = {
     "5.3": [
         (runs_by(2), "in only half of all comparisons"),
         (runs_by(1.96), "in only half of all comparisons"),
-        (runs_by(1), "about once its standard error"),
+        (runs_by(1), "only about one standard error"),
         (lambda difference, spread: math.ceil(16 * (spread / difference) ** 2), "a well-known rule of thumb"),
         (runs_by(2.8, int), "Rounded down"),
         (runs_by(2.8, round), "Rounded down"),
