@@ -51,10 +51,14 @@ const switches = () => Object.fromEntries(SWITCHES.map((name) => [name, element(
 // What the network gets of the drawing on the pad, and what it answers.
 function read(ink = pad.ink) {
   const steps = switches();
-  const raw = prepare(ink, { cut: false, fit: false, centre: false });
-  const stages = [raw, prepare(ink, { ...steps, fit: false, centre: false }), prepare(ink, { ...steps, centre: false }), prepare(ink, steps)];
+  const stages = [
+    prepare(ink, { cut: false, fit: false, centre: false }),
+    prepare(ink, { ...steps, fit: false, centre: false }),
+    prepare(ink, { ...steps, centre: false }),
+    prepare(ink, steps),
+  ];
   const image = stages[3].pixels;
-  return { stages, image, isEmpty: !image.some((value) => value), result: forward(trained, image), raw: forward(trained, raw.pixels) };
+  return { stages, image, isEmpty: !image.some((value) => value), result: forward(trained, image) };
 }
 
 let scheduled = false;
@@ -81,12 +85,15 @@ function update() {
   resting = setTimeout(() => rest(reading, version), REST);
 }
 
-function rest({ image }, of) {
+function rest({ stages, image, isEmpty }, of) {
+  const raw = forward(trained, stages[0].pixels).probabilities, best = argmax(raw);
+  element("raw-words").textContent = isEmpty ? "" :
+    `Without any of the three steps, it would read “${DATA.classNames[best]}”, ${percent(raw[best])}.`;
   learn.show(image);
   look.showOcclusion(() => of === version);
 }
 
-function showAnswer({ isEmpty, result, raw }) {
+function showAnswer({ isEmpty, result }) {
   const best = argmax(result.probabilities), name = DATA.classNames[best];
   showBars(element("bars"), result.probabilities, isEmpty ? -1 : best);
   element("bars").classList.toggle("nothing", isEmpty);
@@ -96,9 +103,6 @@ function showAnswer({ isEmpty, result, raw }) {
     ? `Nothing drawn yet. The network can't say so: of empty paper it says “${name}”, ${sure}.`
     : `It reads “${name}”, ${sure}.`;
   element("answer-words").textContent = words;
-  const rawBest = argmax(raw.probabilities);
-  element("raw-words").textContent = isEmpty ? "" :
-    `Without any of the three steps, it would read “${DATA.classNames[rawBest]}”, ${percent(raw.probabilities[rawBest])}.`;
   announceLater(words);
 }
 
@@ -146,3 +150,4 @@ choosePixel(element("tests"), { ...tens, chosen: ({ y, x }) => showTest(10 * y +
 element("another-test").addEventListener("click", () => showTest(Math.floor(DATA.labels.length * Math.random())));
 
 update();
+performance.mark("first answer");

@@ -45,7 +45,7 @@ class Learn {
 
   showEpoch(aloud) {
     const slider = this.element("epoch"), epoch = Number(slider.value), probabilities = this.readings[epoch];
-    const right = epoch ? `; it read ${percent(DATA.accuracies[epoch - 1])} of the validation images` : "";
+    const right = epoch ? `; it read ${(100 * DATA.accuracies[epoch - 1]).toFixed(1)} % of the validation images` : "";
     const when = epoch ? `After epoch ${epoch}` : "Before training, with random numbers for weights";
     const best = argmax(probabilities);
     const words = `${when}: “${DATA.classNames[best]}”, ${percent(probabilities[best])}${right}.`;

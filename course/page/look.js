@@ -120,29 +120,31 @@ class Look {
     this.element(choice).dispatchEvent(new Event("change"));
   }
 
-  // Cover a square with paper, wherever it fits, and read again. It takes 196 readings: some at a time, so that the
+  // Cover a square with paper, wherever it fits, and read again. What counts is the answer's lead: its number before
+  // softmax minus the next best one's, since a probability that begins near 1 hardly moves. It takes 196 readings: some at a time, so that the
   // page stays quick. `isCurrent` tells whether the drawing is still the same.
   async showOcclusion(isCurrent) {
     const { weights, image, result } = this;
     const answer = argmax(result.probabilities);
     const side = IMAGE_SIZE / COVER_STEP;
     const losses = new Float32Array(side * side);
-    let worst = { loss: 0 };
+    let worst = { loss: -Infinity };
+    const lead = (logits) => logits[answer] - Math.max(...logits.filter((_, i) => i !== answer));
     for (let i = 0; i < losses.length; i++) {
       const top = COVER_STEP * Math.floor(i / side) - COVER_STEP, left = COVER_STEP * (i % side) - COVER_STEP;
-      const probabilities = forward(weights, covered(image, top, left)).probabilities;
-      losses[i] = result.probabilities[answer] - probabilities[answer];
+      const { logits, probabilities } = forward(weights, covered(image, top, left));
+      losses[i] = lead(result.logits) - lead(logits);
       if (losses[i] > worst.loss) worst = { loss: losses[i], probabilities };
       if (i % 6 === 5) await new Promise((resolve) => setTimeout(resolve));
       if (!isCurrent()) return;
     }
     paintInk(this.element("occlusion-image"), { height: IMAGE_SIZE, width: IMAGE_SIZE, pixels: image });
-    paintMaps(this.element("occlusion"), losses, side, 1, Math.max(0.02, ...losses.map(Math.abs)));
-    const before = `“${DATA.classNames[answer]}” had ${percent(result.probabilities[answer])}.`;
-    this.element("occlusion-words").textContent = worst.loss < 0.02
-      ? `${before} No square takes more than ${percent(Math.max(0, worst.loss))} from it.`
-      : `${before} The square that hurts most leaves it ${percent(worst.probabilities[answer])}; ` +
-        `then the network reads “${DATA.classNames[argmax(worst.probabilities)]}”.`;
+    paintMaps(this.element("occlusion"), losses, side, 1, Math.max(1, ...losses.map(Math.abs)));
+    const [name, before, after] = [DATA.classNames[answer], result.probabilities[answer], worst.probabilities[answer]];
+    const then = argmax(worst.probabilities);
+    this.element("occlusion-words").textContent =
+      `Covered where it hurts most, “${name}” goes from ${percent(before)} to ${percent(after)}` +
+      (then === answer ? "." : `, and the network reads “${DATA.classNames[then]}”.`);
   }
 }
 
@@ -172,14 +174,14 @@ function fillTable(table, values) {
 
 // Where everything is in the picture of the way from 320 numbers to ten.
 const WAY = {
-  width: 640,
+  width: 620,
   height: 430,
   inputs: Array.from({ length: 320 }, (_, i) => {
     const { map, y, x } = unfold(i, 4);
-    return [20 + 62 * Math.floor(map / 7) + 12 * x, 18 + 58 * (map % 7) + 12 * y];
+    return [10 + 60 * Math.floor(map / 7) + 12 * x, 18 + 58 * (map % 7) + 12 * y];
   }),
-  hidden: Array.from({ length: 50 }, (_, i) => [330 + 26 * (i % 2), 15 + 16.3 * Math.floor(i / 2) + 8 * (i % 2)]),
-  answers: Array.from({ length: 10 }, (_, i) => [510, 25 + 42 * i]),
+  hidden: Array.from({ length: 50 }, (_, i) => [320 + 26 * (i % 2), 15 + 16.3 * Math.floor(i / 2) + 8 * (i % 2)]),
+  answers: Array.from({ length: 10 }, (_, i) => [480, 25 + 42 * i]),
 };
 
 function drawWay(canvas, result, { answer, hidden, toAnswer, toHidden }) {
@@ -228,10 +230,10 @@ function drawWay(canvas, result, { answer, hidden, toAnswer, toHidden }) {
     context.strokeRect(x - 5.5, y - 5.5, 11, 11);
   });
   WAY.hidden.forEach((at, i) => dot(at, 6.5, result.hidden[i], largestHidden, i === hidden));
-  context.font = "16px system-ui, sans-serif";
+  context.font = "20px system-ui, sans-serif";
   WAY.answers.forEach(([x, y], i) => {
     dot([x, y], 11, result.probabilities[i], 1, i === answer);
     context.fillStyle = ink;
-    context.fillText(DATA.classNames[i], x + 20, y + 6);
+    context.fillText(DATA.classNames[i], x + 19, y + 7);
   });
 }

@@ -9,13 +9,14 @@ function colourOf(value, largest) {
   return [red, green, blue, largest ? Math.min(1, Math.abs(value) / largest) : 0];
 }
 
-// Paint maps side by side on a canvas, `columns` in a row, with one pixel between them.
+// Paint maps side by side on a canvas, `columns` in a row, with a grey line of one pixel between them.
 function paintMaps(canvas, values, size, columns, largest = Math.max(...values)) {
   const count = values.length / (size * size);
   const cell = size + 1;
   const width = cell * columns - 1, height = cell * Math.ceil(count / columns) - 1;
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const image = new ImageData(width, height);
+  new Uint32Array(image.data.buffer).fill(0x60808080);
   for (let i = 0; i < values.length; i++) {
     const { map, y, x } = unfold(i, size);
     const at = (cell * Math.floor(map / columns) + y) * width + cell * (map % columns) + x;
@@ -70,16 +71,13 @@ function choosePixel(canvas, { size, count, columns, start, hover = true, chosen
   });
 }
 
-// Outline a pixel, or a square of pixels, of a map painted by `paintMaps`.
-function outline(canvas, { map, y, x }, size, columns, side = 1) {
+// Draw a frame around a pixel of a map painted by `paintMaps`.
+function outline(canvas, { map, y, x }, size, columns) {
   const context = canvas.getContext("2d");
   const cell = size + 1;
   const [red, green, blue] = NEGATIVE;
   context.strokeStyle = `rgb(${red}, ${green}, ${blue})`;
-  context.lineWidth = side === 1 ? 1 : 0.5;
-  const left = cell * (map % columns) + x, top = cell * Math.floor(map / columns) + y;
-  if (side === 1) context.strokeRect(left - 0.5, top - 0.5, 2, 2);
-  else context.strokeRect(left + 0.25, top + 0.25, side - 0.5, side - 0.5);
+  context.strokeRect(cell * (map % columns) + x - 0.5, cell * Math.floor(map / columns) + y - 0.5, 2, 2);
 }
 
 // A share from 0 to 1 in words.
