@@ -110,8 +110,8 @@ def place(small: np.ndarray, centre: bool) -> np.ndarray:
 def from_photo(photo: np.ndarray) -> np.ndarray:
     """Find the ink in a photo of a digit on paper, also where a shadow lies on it.
 
-    The paper is what is left when everything thinner than a stroke is taken away, wherever that isn't much darker than
-    the brightest paper. Ink is what is darker than the paper right there, by a quarter.
+    The paper is what is left when everything thinner than a stroke is taken away, wherever that has three
+    tenths of the brightest paper's light. Ink is what is darker than the paper right there, by a quarter.
 
     Args:
         photo: uint8 (height, width), grey, or (height, width, 3), colours; any size.
@@ -136,7 +136,7 @@ def from_photo(photo: np.ndarray) -> np.ndarray:
     framed = np.pad(smooth, 2 * STROKE)  # with black, so that a strip of table at the edge is as dark as a wide one
     paper = -largest_around(-largest_around(framed, STROKE), STROKE)
     paper = paper[2 * STROKE : -2 * STROKE, 2 * STROKE : -2 * STROKE]
-    is_ink = (4 * smooth < 3 * paper) & (5 * paper > 2 * paper.max())
+    is_ink = (4 * smooth < 3 * paper) & (10 * paper > 3 * paper.max())
     return np.where(box_sum(is_ink.astype(np.int64)) > 4, 255, 0).astype(np.uint8)  # without specks
 
 

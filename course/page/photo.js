@@ -5,8 +5,8 @@ const STROKE = 16; // twice this, in such pixels, is the widest stroke that coun
 const MOST_MEGABYTES = 50;
 const MOST_MEGAPIXELS = 100;
 
-// The paper is what is left when everything thinner than a stroke is taken away, unless it is much darker than the
-// brightest paper. Ink is what is darker than the paper right there, by a quarter: a shadow darkens both.
+// The paper is what is left when everything thinner than a stroke is taken away, wherever that has three tenths
+// of the brightest paper's light. Ink is what is darker than the paper right there, by a quarter: a shadow darkens both.
 function fromPhoto(grey) {
   const longer = Math.max(grey.height, grey.width);
   if (longer > PHOTO_SIZE) {
@@ -17,7 +17,7 @@ function fromPhoto(grey) {
   const smooth = boxSum(grey.pixels, height, width); // nine pixels each: a camera's noise
   const paper = withoutStrokes(smooth, height, width);
   const brightest = paper.reduce((a, b) => Math.max(a, b));
-  const isInk = smooth.map((value, i) => (4 * value < 3 * paper[i] && 5 * paper[i] > 2 * brightest ? 1 : 0));
+  const isInk = smooth.map((value, i) => (4 * value < 3 * paper[i] && 10 * paper[i] > 3 * brightest ? 1 : 0));
   const neighbours = boxSum(isInk, height, width);
   return { height, width, pixels: Uint8Array.from(neighbours, (count) => (count > 4 ? 255 : 0)) }; // without specks
 }
