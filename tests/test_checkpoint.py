@@ -94,7 +94,8 @@ def test_the_weights_of_each_epoch_are_kept(easy: TensorDataset, path: Path) -> 
     assert equal(weights(straight.model), ages[-1])
 
 
-def test_a_folder_for_each_epochs_weights_that_cannot_be_written_is_named(easy: TensorDataset, path: Path) -> None:
+def test_a_folder_for_each_epochs_weights_that_cannot_be_written_is_named(easy: TensorDataset, tmp_path: Path) -> None:
+    path = tmp_path / "epochs"
     path.write_text("a file where the folder should be")
     with pytest.raises(training.TrainingError, match=r"00\.safetensors: can't be written .* as before training$"):
         Start(easy).fit(1, epoch_weights=path)
