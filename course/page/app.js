@@ -89,6 +89,7 @@ function rest({ stages, image, isEmpty }, of) {
   const raw = forward(trained, stages[0].pixels).probabilities, best = argmax(raw);
   element("raw-words").textContent = isEmpty ? "" :
     `Without any of the three steps, it would read “${DATA.classNames[best]}”, ${percent(raw[best])}.`;
+  look.showWay();
   learn.show(image);
   look.showOcclusion(() => of === version);
 }

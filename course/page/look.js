@@ -42,12 +42,11 @@ class Look {
     }
   }
 
-  // Show everything for an image, 784 grey values, that `weights` read with `result`.
+  // Show the maps of an image, 784 grey values, that `weights` read with `result`.
   show(weights, image, result) {
     Object.assign(this, { weights, image, result });
     this.showMaps(1);
     this.showMaps(2);
-    this.showWay();
   }
 
   showMaps(number) {

@@ -76,23 +76,25 @@ async function readPhoto(file) {
   if (megabytes > MOST_MEGABYTES) {
     throw new Error(`“${file.name}” has ${Math.round(megabytes)} MB. Choose a photo of at most ${MOST_MEGABYTES} MB.`);
   }
+  const unreadable = new Error(`“${file.name}” can't be read as a photo. Choose a JPEG or PNG file that opens elsewhere.`);
   const photo = new Image();
   photo.src = URL.createObjectURL(file);
   try {
-    await new Promise((resolve, reject) => Object.assign(photo, { onload: resolve, onerror: reject }));
-    const megapixels = (photo.naturalWidth * photo.naturalHeight) / 1e6;
+    await new Promise((resolve, reject) => {
+      photo.onload = resolve;
+      photo.onerror = () => reject(unreadable);
+    });
+    const megapixels = (photo.naturalWidth * photo.naturalHeight) / 1e6; // known before anything is unpacked
     if (megapixels > MOST_MEGAPIXELS) {
       const limit = `Choose one of at most ${MOST_MEGAPIXELS} megapixels.`;
       throw new Error(`“${file.name}” has ${Math.round(megapixels)} megapixels. ${limit}`);
     }
+    await photo.decode().catch(() => { throw unreadable; });
     const ink = fromPhoto(greyValues(photo));
     if (!ink.pixels.some((value) => value)) {
       throw new Error(`No ink found in “${file.name}”. Write with a dark pen, and let light paper fill the photo.`);
     }
     return ink;
-  } catch (problem) {
-    if (problem instanceof Error) throw problem;
-    throw new Error(`“${file.name}” can't be read as a photo. Choose a JPEG or PNG file that opens elsewhere.`);
   } finally {
     URL.revokeObjectURL(photo.src);
   }
