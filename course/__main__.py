@@ -86,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = add("page", page, "build the page that draws, reads and looks inside: one HTML file")
     command.add_argument("--run", type=folder.given, metavar="DIR", help="of chapter 3; default: the reference run")
-    command.add_argument("--out", type=folder.given, metavar="FILE", help="default: runs/page/digits.html in the course")
+    command.add_argument("--out", type=folder.given, metavar="FILE", help="default: runs/page/digits.html")
 
     command = add("bench", bench, "time the classic loop and the course's side by side; about five minutes")
     command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/bench in the course")

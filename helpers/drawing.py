@@ -21,8 +21,8 @@ def prepare(drawing: np.ndarray, cut: bool = True, fit: bool = True, centre: boo
     Args:
         drawing: (height, width), any size; 0 is empty paper. uint8 to 255, float to 1.
         cut: cut the digit out; otherwise the paper around it counts as part of it.
-        fit: scale what was cut out until its longer side is 20 pixels; otherwise the digit keeps its share of the paper,
-            whose longer side becomes 28 pixels.
+        fit: scale what was cut out until its longer side is 20 pixels; otherwise the digit keeps its share of the
+            paper, whose longer side becomes 28 pixels.
         centre: move the centre of mass to the middle; otherwise the middle of what was cut out is there.
 
     Returns:
@@ -155,5 +155,5 @@ def largest_around(image: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _divide(number: Any, by: int) -> Any:
-    """Return number / by of whole numbers, rounded; a half goes up. Python's own rounding sends it to the even number."""
+    """Return number / by of whole numbers, rounded; a half goes up. (Python's `round` sends it to the even number.)"""
     return (2 * number + by) // (2 * by)

@@ -8,7 +8,7 @@ Stroke = list[tuple[float, float]]
 
 def arc(x: float, y: float, width: float, height: float, start: float, end: float) -> Stroke:
     """Return a part of an ellipse around (x, y), from angle to angle in degrees; 0 is right, 90 is down."""
-    angles = [math.radians(start + (end - start) * step / 14) for step in range(15)]
+    angles = [math.radians(start + (end - start) * step / 8) for step in range(9)]
     return [(x + width * math.cos(angle), y + height * math.sin(angle)) for angle in angles]
 
 
@@ -21,7 +21,13 @@ TEMPLATES: dict[int, list[Stroke]] = {  # in a box from 0 to 1; down is larger
     5: [[(0.8, 0.04), (0.28, 0.04), (0.24, 0.42), *arc(0.42, 0.68, 0.34, 0.28, -80, 140)]],
     6: [[(0.68, 0.03), (0.38, 0.3), *arc(0.5, 0.7, 0.3, 0.27, 190, -170)]],
     7: [[(0.12, 0.05), (0.85, 0.05), (0.4, 0.98)]],
-    8: [[*arc(0.5, 0.25, 0.26, 0.23, -30, -270), *arc(0.5, 0.73, 0.3, 0.25, -90, 270), *arc(0.5, 0.25, 0.26, 0.23, 90, -30)]],
+    8: [
+        [
+            *arc(0.5, 0.25, 0.26, 0.23, -30, -270),
+            *arc(0.5, 0.73, 0.3, 0.25, -90, 270),
+            *arc(0.5, 0.25, 0.26, 0.23, 90, -30),
+        ]
+    ],
     9: [[*arc(0.47, 0.28, 0.28, 0.26, -10, -365), (0.74, 0.35), (0.66, 0.97)]],
 }
 
@@ -34,9 +40,6 @@ def drawn(digit: int, random: Random) -> list[Stroke]:
     left = random.uniform(0.1, 0.9 - width)
     top = random.uniform(0.07, 0.93 - height)
     return [
-        [
-            (left + width * x + height * slant * (0.5 - y), top + height * y + random.gauss(0, 0.004))
-            for x, y in stroke
-        ]
+        [(left + width * x + height * slant * (0.5 - y), top + height * y + random.gauss(0, 0.004)) for x, y in stroke]
         for stroke in TEMPLATES[digit]
     ]

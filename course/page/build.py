@@ -138,7 +138,8 @@ def hardest(dataset: Dataset, record: dict, weights: dict[str, Tensor]) -> dict:
     """
     given: list[list[int]] = []
     if dataset.name == "mnist":
-        runs = [{place: answer for place, _, answer in run} for run in results.load_result("misread.json")["best_recipe"]]
+        misread = results.load_result("misread.json")["best_recipe"]
+        runs = [{place: answer for place, _, answer in run} for run in misread]
         places = sorted(set.intersection(*(set(run) for run in runs)))
         given = [[run[place] for run in runs] for place in places]
     else:

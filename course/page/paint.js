@@ -6,7 +6,7 @@ const NEGATIVE = [222, 108, 20];
 
 function colourOf(value, largest) {
   const [red, green, blue] = value < 0 ? NEGATIVE : POSITIVE;
-  return [red, green, blue, largest ? Math.min(1, Math.abs(value) / largest) : 0];
+  return [red, green, blue, largest ? Math.min(1, Math.abs(value) / largest) ** 0.8 : 0]; // a little more for the weak
 }
 
 // Paint maps side by side on a canvas, `columns` in a row, with a grey line of one pixel between them.
