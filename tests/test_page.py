@@ -208,7 +208,7 @@ class Opened:
         """Draw with the keyboard: a step is a fortieth of the pad."""
         self.tab.focus("#pad")
         self.tab.keyboard.press("Delete")
-        at = [20, 20]
+        at = self.tab.evaluate("[pad.keys.x / 7, pad.keys.y / 7]")
         for stroke in strokes:
             for number, point in enumerate(stroke):
                 start, way = at.copy(), [round(40 * goal) - here for goal, here in zip(point, at, strict=True)]
