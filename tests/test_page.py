@@ -70,8 +70,8 @@ def test_the_reference_page_holds_each_epoch_and_the_challenge() -> None:
     page = build.build(REFERENCE / "mnist")
     content = content_of(page)
     assert len(page.encode()) < 2_000_000
-    assert len(content["epochs"]) == 11 and len(content["accuracies"]) == 10
-    last = np.frombuffer(base64.b64decode(content["epochs"][-1]), "<f4")
+    assert content["ages"] == 11 and len(content["accuracies"]) == 10 and page.count('id="age') == 10 + 1
+    last = np.frombuffer(base64.b64decode(content["trained"]), "<f4")
     weights = safetensors.torch.load_file(REFERENCE / "mnist" / "weights.safetensors")
     assert np.array_equal(last, np.concatenate([weights[name].numpy().ravel() for name, _ in content["layout"]]))
     quiz = content["quiz"]

@@ -1,5 +1,6 @@
 // The page: the pad on one side, what reads and shows it on the other.
 
+performance.mark("script starts");
 const element = (id) => document.getElementById(id);
 const DATA = readData(JSON.parse(element("data").textContent));
 const SWITCHES = ["cut", "fit", "centre"];
@@ -22,14 +23,16 @@ const unpacked = [];
 // The weights after an epoch, by name; unpacked when they are first asked for.
 function weightsAt(epoch) {
   if (!unpacked[epoch]) {
-    const numbers = fromBase64(DATA.epochs[epoch], Float32Array);
+    const isLast = epoch === DATA.ages - 1;
+    const text = isLast ? DATA.trained : element(`age${epoch}`).textContent;
+    const numbers = fromBase64(text, Float32Array);
     let start = 0;
     unpacked[epoch] = Object.fromEntries(DATA.layout.map(([name, count]) => [name, numbers.subarray(start, (start += count))]));
   }
   return unpacked[epoch];
 }
 
-const trained = weightsAt(DATA.epochs.length - 1);
+const trained = weightsAt(DATA.ages - 1);
 let heard = 0;
 
 function announce(words) {
@@ -145,7 +148,9 @@ element("photo").addEventListener("change", () => {
 });
 for (const name of SWITCHES) element(name).addEventListener("change", changed);
 
-paintMaps(element("tests"), Float32Array.from(DATA.images), IMAGE_SIZE, 10);
+element("tests-shown").addEventListener("toggle", () => { // not before: it is the largest picture
+  paintMaps(element("tests"), Float32Array.from(DATA.images), IMAGE_SIZE, 10);
+}, { once: true });
 const tens = { size: 10, count: 1, columns: 1, start: { map: 0, y: 0, x: 0 }, hover: false }; // ten rows of ten images
 choosePixel(element("tests"), { ...tens, chosen: ({ y, x }) => showTest(10 * y + x) });
 element("another-test").addEventListener("click", () => showTest(Math.floor(DATA.labels.length * Math.random())));

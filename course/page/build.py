@@ -68,18 +68,22 @@ def build(run: Path | None = None, data_dir: str | Path = "data") -> str:
         "classNames": dataset.class_names,
         "accuracies": [entry["val_accuracy"] for entry in record["history"]],
         "layout": [(name, tensor.numel()) for name, tensor in epochs[-1].items()],
-        "epochs": [encoded(torch.cat([tensor.flatten() for tensor in weights.values()])) for weights in epochs],
+        "ages": len(epochs),
+        "trained": packed(epochs[-1]),
         "images": encoded(dataset.test_images[shown]),
         "labels": dataset.test_labels[shown].tolist(),
         "places": shown,
         "quiz": quiz | {"images": encoded(dataset.test_images[quiz["places"]])},
     }
     challenge = CHALLENGES[bool(quiz["given"])].format(count=len(quiz["places"]), total=len(dataset.test_labels))
-    return assemble(content, dataset, challenge)
+    return assemble(content, [packed(weights) for weights in epochs[:-1]], dataset, challenge)
 
 
-def assemble(content: dict, dataset: Dataset, challenge: str) -> str:
-    """Put the parts into the page; its policy lets the page's own script and style in, and nothing else."""
+def assemble(content: dict, ages: list[str], dataset: Dataset, challenge: str) -> str:
+    """Put the parts into the page; its policy lets the page's own script and style in, and nothing else.
+
+    The weights of earlier epochs, `ages`, come last, so that the page reads before a browser has read them.
+    """
     style = (PARTS / "style.css").read_text(encoding="utf-8")
     script = "\n".join(["'use strict';", *((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)])
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src blob:; "
@@ -94,6 +98,9 @@ def assemble(content: dict, dataset: Dataset, challenge: str) -> str:
         "script": script,
         "data": json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"),  # nothing in it can end the element
     }
+    parts["ages"] = "\n".join(
+        f'<script type="text/plain" id="age{epoch}">{text}</script>' for epoch, text in enumerate(ages)
+    )
     page = (PARTS / "page.html").read_text(encoding="utf-8")
     for name, text in parts.items():  # not `format`, since nobody wants to double each brace
         page = page.replace(f"{{{name}}}", text, 1)
@@ -150,6 +157,11 @@ def hardest(dataset: Dataset, record: dict, weights: dict[str, Tensor]) -> dict:
             log_probs = model.eval()(images).gather(1, dataset.test_labels[:, None])[:, 0]
         places = log_probs.argsort()[:QUIZ_IMAGES].tolist()
     return {"places": places, "labels": dataset.test_labels[places].tolist(), "given": given}
+
+
+def packed(weights: dict[str, Tensor]) -> str:
+    """Return all weights in one line, one tensor after the other (see `encoded`)."""
+    return encoded(torch.cat([tensor.flatten() for tensor in weights.values()]))
 
 
 def encoded(numbers: Tensor) -> str:

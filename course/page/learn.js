@@ -4,14 +4,15 @@ class Learn {
   // `weightsAt` returns the network's weights after an epoch; 0 is before training.
   constructor(element, weightsAt, announce) {
     Object.assign(this, { element, weightsAt, announce, readings: [] });
-    element("learn").hidden = DATA.epochs.length === 1; // a run that kept no weights on its way
+    element("learn").hidden = DATA.ages === 1; // a run that kept no weights on its way
     const slider = element("epoch");
-    slider.max = DATA.epochs.length - 1;
+    slider.max = DATA.ages - 1;
     slider.value = slider.max;
     slider.addEventListener("input", () => this.showEpoch(true));
     element("play").addEventListener("click", () => this.play());
     const heading = element("ages").createTHead().insertRow();
-    for (const word of ["", ...DATA.epochs.keys()]) {
+    const epochs = [...Array(DATA.ages).keys()];
+    for (const word of ["", ...epochs]) {
       const cell = document.createElement("th");
       cell.scope = "col";
       cell.textContent = word;
@@ -25,13 +26,13 @@ class Learn {
       cell.scope = "row";
       cell.textContent = name;
       row.append(cell);
-      for (const _ of DATA.epochs) row.insertCell();
+      for (const _ of epochs) row.insertCell();
     }
   }
 
   // Let the network read an image at every age; several milliseconds, so call it when a drawing has come to rest.
   show(image) {
-    this.readings = DATA.epochs.map((_, epoch) => forward(this.weightsAt(epoch), image).probabilities);
+    this.readings = Array.from({ length: DATA.ages }, (_, epoch) => forward(this.weightsAt(epoch), image).probabilities);
     const rows = this.element("ages").tBodies[0].rows;
     this.readings.forEach((probabilities, epoch) => {
       probabilities.forEach((probability, i) => {
