@@ -175,6 +175,7 @@ class Opened:
         tab.on("pageerror", lambda error: self.problems.append(str(error)))
         tab.on("request", lambda request: self.requests.append(request.url))
         tab.goto(file.as_uri())
+        self.wait("look !== null")
 
     def draw(self, strokes: list[Stroke]) -> None:
         """Draw with the mouse; places go from 0 to 1."""
@@ -474,6 +475,7 @@ def test_everything_answers_to_the_keyboard(opened: Opened) -> None:
         tab.keyboard.press("PageDown")
         assert tab.text_content(words).startswith("Map 1, ") and tab.text_content(words) != before
     if HAS_MNIST:
+        opened.wait("learn.readings.length > 0")
         tab.focus("#epoch")
         tab.keyboard.press("Home")
         assert tab.text_content("#epoch-words").startswith("Before training")

@@ -70,7 +70,7 @@ let version = 0; // of the drawing: work on an older one is dropped
 
 // At most once for each picture that the screen shows.
 function changed() {
-  if (scheduled) return;
+  if (scheduled || !look) return;
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
@@ -129,31 +129,37 @@ async function openPhoto(file) {
   }
 }
 
+let look = null, learn = null;
 const pad = new Pad(element("pad"), element("cursor"), { changed, told: announce });
-const look = new Look(element);
-const learn = new Learn(element, weightsAt, announce);
-const quiz = new Quiz(element, (image) => forward(trained, image).probabilities);
-
-element("undo").addEventListener("click", () => pad.undo());
-element("clear").addEventListener("click", () => {
-  complain("");
-  element("test-words").textContent = "";
-  pad.clear();
-});
-element("brush").addEventListener("input", () => { pad.brush = Number(element("brush").value); });
-element("photo").addEventListener("change", () => {
-  const [file] = element("photo").files;
-  element("photo").value = ""; // so that the same file can be chosen again
-  if (file) openPhoto(file);
-});
-for (const name of SWITCHES) element(name).addEventListener("change", changed);
-
-element("tests-shown").addEventListener("toggle", () => { // not before: it is the largest picture
-  paintMaps(element("tests"), Float32Array.from(DATA.images), IMAGE_SIZE, 10);
-}, { once: true });
-const tens = { size: 10, count: 1, columns: 1, start: { map: 0, y: 0, x: 0 }, hover: false }; // ten rows of ten images
-choosePixel(element("tests"), { ...tens, chosen: ({ y, x }) => showTest(10 * y + x) });
-element("another-test").addEventListener("click", () => showTest(Math.floor(DATA.labels.length * Math.random())));
-
-update();
+showAnswer(read());
 performance.mark("first answer");
+requestAnimationFrame(() => setTimeout(furnish)); // after the browser has shown the page for the first time
+
+// All that can wait.
+function furnish() {
+  look = new Look(element);
+  learn = new Learn(element, weightsAt, announce);
+  new Quiz(element, (image) => forward(trained, image).probabilities);
+
+  element("undo").addEventListener("click", () => pad.undo());
+  element("clear").addEventListener("click", () => {
+    complain("");
+    element("test-words").textContent = "";
+    pad.clear();
+  });
+  element("brush").addEventListener("input", () => { pad.brush = Number(element("brush").value); });
+  element("photo").addEventListener("change", () => {
+    const [file] = element("photo").files;
+    element("photo").value = ""; // so that the same file can be chosen again
+    if (file) openPhoto(file);
+  });
+  for (const name of SWITCHES) element(name).addEventListener("change", changed);
+
+  element("tests-shown").addEventListener("toggle", () => { // not before: it is the largest picture
+    paintMaps(element("tests"), Float32Array.from(DATA.images), IMAGE_SIZE, 10);
+  }, { once: true });
+  const tens = { size: 10, count: 1, columns: 1, start: { map: 0, y: 0, x: 0 }, hover: false }; // ten rows of ten images
+  choosePixel(element("tests"), { ...tens, chosen: ({ y, x }) => showTest(10 * y + x) });
+  element("another-test").addEventListener("click", () => showTest(Math.floor(DATA.labels.length * Math.random())));
+  update();
+}

@@ -45,6 +45,7 @@ class Learn {
   }
 
   showEpoch(aloud) {
+    if (!this.readings.length) return; // nothing has come to rest yet
     const slider = this.element("epoch"), epoch = Number(slider.value), probabilities = this.readings[epoch];
     const right = epoch ? `; it read ${(100 * DATA.accuracies[epoch - 1]).toFixed(1)} % of the validation images` : "";
     const when = epoch ? `After epoch ${epoch}` : "Before training, with random numbers for weights";
