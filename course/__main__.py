@@ -84,6 +84,10 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
+    command = add("page", page, "build the page that draws, reads and looks inside: one HTML file")
+    command.add_argument("--run", type=folder.given, metavar="DIR", help="of chapter 3; default: the reference run")
+    command.add_argument("--out", type=folder.given, metavar="FILE", help="default: runs/page/digits.html")
+
     command = add("bench", bench, "time the classic loop and the course's side by side; about five minutes")
     command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/bench in the course")
     command.add_argument("--repeats", type=int, default=3, metavar="N", help="timed epochs of each variant; default: 3")
@@ -239,6 +243,16 @@ def handouts(options: Namespace) -> int:
     files = build(chapters, out, options.paper if options.pdf else None, options.source)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
     print(f"{len(files)} files ({kinds}) in {settings.shown(out)}/student and {settings.shown(out)}/instructor")
+    return 0
+
+
+def page(options: Namespace) -> int:
+    """Build the page that draws, reads and looks inside."""
+    from course.page.build import write
+
+    out = options.out or settings.ROOT / "runs" / "page" / "digits.html"
+    write(options.run, out)
+    print(f"{out.stat().st_size / 1e6:.2f} MB in {settings.shown(out)}; open it in a browser")
     return 0
 
 

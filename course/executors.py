@@ -81,7 +81,7 @@ def run_in_subprocess(
         files = {
             path.relative_to(out).as_posix(): path.read_bytes()
             for path in sorted(out.rglob("*"))
-            if path.is_file() and not path.name.startswith(".")
+            if path.is_file() and not path.name.startswith(".") and path.parent.name != "epochs"  # weights of each
         }
         log.seek(0)
         said = log.read().decode(errors="replace").splitlines() or ["it said nothing"]

@@ -254,6 +254,18 @@ def save_checkpoint(path: Path, identity: dict[str, str], state: dict) -> None:
         raise TrainingError(str(error), state["history"]) from None
 
 
+def save_epoch(model: nn.Module, folder: str | Path, history: list[dict]) -> None:
+    """Write the weights as after the last epoch of `history`, in `folder/NN.safetensors`; 00 is before training.
+
+    Raises:
+        TrainingError: they can't be written; with the history.
+    """
+    try:
+        save_weights(model, f"{folder}/{len(history):02}.safetensors")
+    except OSError as error:
+        raise TrainingError(str(error), history) from None
+
+
 def load_checkpoint(path: Path, identity: dict[str, str], run: TrainingState, epochs: int) -> dict:
     """Put `run` where the checkpoint left it, and return the state in the checkpoint.
 

@@ -25,6 +25,7 @@ from helpers.checkpoint import (
     load_checkpoint,
     reserve,
     save_checkpoint,
+    save_epoch,
     where_it_is,
 )
 
@@ -157,6 +158,7 @@ def fit(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     config: dict | None = None,
+    epoch_weights: str | Path | None = None,
 ) -> list[dict]:
     """Train for `epochs` passes over the training images, and validate after each.
 
@@ -176,6 +178,8 @@ def fit(
             beginning if there is none.
         config: settings that the checkpoint should remember, such as `dataset` and `seed`; a resumed run must have
             the same, except for those in `checkpoint.IGNORED_SETTINGS`, such as `epochs`.
+        epoch_weights: folder for the weights before training and after each epoch, `00.safetensors`, `01.safetensors`,
+            …, to watch a network learn; a relative path starts at the course's root.
 
     Returns:
         The history, one entry per epoch: `epoch` (from 1), `train_loss`, `val_loss`, `val_f1`, `val_accuracy`,
@@ -184,7 +188,7 @@ def fit(
     Raises:
         ValueError: `epochs` breaks its rule, or the checkpoint can't be used, isn't this run's, or another process
             trains into it.
-        TrainingError: the loss is NaN or infinite, the memory is full, or the checkpoint can't be written; the model is
+        TrainingError: the loss is NaN or infinite, the memory is full, or a file can't be written; the model is
             as after its last finished epoch, and the error's `history` ends there.
         TrainingStopped: (a KeyboardInterrupt) somebody stopped it; has `history` too, and says how to continue.
     """
@@ -202,6 +206,8 @@ def fit(
         if resume and path is not None and path.exists():
             state = load_checkpoint(path, identity, run, epochs)
             print(f"{settings.shown(path)}: {len(state['history'])} of {epochs} epochs are done")
+        if epoch_weights is not None and not state["history"]:
+            save_epoch(model, epoch_weights, [])
         for epoch in range(len(state["history"]) + 1, epochs + 1):
             start, name = time.perf_counter(), f"epoch {epoch}/{epochs}"
             each_batch = scheduler if each_step else None
@@ -218,6 +224,8 @@ def fit(
             except RuntimeError as error:
                 run.restore(state)
                 raise explain(error, run, state["history"]) from None
+            if epoch_weights is not None:  # before the checkpoint, so that a resumed run lacks none
+                save_epoch(model, epoch_weights, state["history"])
             if path is not None:
                 save_checkpoint(path, identity, state)
             print(describe(entry, epochs))

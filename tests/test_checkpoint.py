@@ -75,6 +75,32 @@ def test_a_resumed_run_equals_the_straight_one(easy: TensorDataset, path: Path, 
     assert torch.equal(*(training.predict(run.model, run.val)[0] for run in (straight, last)))
 
 
+def test_the_weights_of_each_epoch_are_kept(easy: TensorDataset, path: Path) -> None:
+    """Also by a run in two parts; and keeping them changes no number."""
+    folder, run = path.parent / "epochs", Start(easy)
+    ages = [weights(run.model)]
+    run.fit(1, checkpoint=path, epoch_weights=folder)
+    ages += [weights(run.model)]
+    last = Start(easy)
+    last.resume(2, path, epoch_weights=folder)
+    ages += [weights(last.model)]
+    assert [file.name for file in sorted(folder.iterdir())] == ["00.safetensors", "01.safetensors", "02.safetensors"]
+    for number, expected in enumerate(ages):
+        model = MNISTClassification()
+        checkpoint.load_weights(model, folder / f"{number:02}.safetensors")
+        assert equal(weights(model), expected)
+    straight = Start(easy)
+    straight.fit(2)
+    assert equal(weights(straight.model), ages[-1])
+
+
+def test_a_folder_for_each_epochs_weights_that_cannot_be_written_is_named(easy: TensorDataset, tmp_path: Path) -> None:
+    path = tmp_path / "epochs"
+    path.write_text("a file where the folder should be")
+    with pytest.raises(training.TrainingError, match=r"00\.safetensors: can't be written .* as before training$"):
+        Start(easy).fit(1, epoch_weights=path)
+
+
 def test_resume_begins_where_there_is_no_checkpoint(easy: TensorDataset, path: Path) -> None:
     straight = Start(easy)
     history = straight.fit(2)

@@ -90,7 +90,7 @@ def execute_in_place(chapter: Path) -> None:
 
 
 def keep_reference(dataset: str, source: Path) -> None:
-    """Copy weights and training record of a run to results/reference, for a chapter 4 without a chapter 3 before it.
+    """Copy weights and training record of a run to results/reference, for chapter 4 or the page without a chapter 3.
 
     MNIST's are those of the committed run of chapter 3, so that chapter 4 shows the numbers of its text in either case.
     Paths of this machine are left out.
@@ -100,6 +100,7 @@ def keep_reference(dataset: str, source: Path) -> None:
     record["parameters"] = {name: record["parameters"][name] for name in KEPT_PARAMETERS}
     results.write_json(target / "03_training.json", record)
     shutil.copyfile(source / WEIGHTS, target / WEIGHTS)
+    shutil.copytree(source / "epochs", target / "epochs", dirs_exist_ok=True)
 
 
 def draw_strip(path: Path) -> None:
