@@ -271,14 +271,14 @@ def test_nothing_in_a_chapter_takes_a_character_for_a_digit(number: str, run_cel
     assert f"mean {pixels.mean():.4f}, standard deviation {pixels.std():.4f}" in printed
     record = load_record(tmp_path / "run", "01_data")
     assert (record["mean"], record["std"]) == pytest.approx((pixels.mean(), pixels.std()), rel=1e-3)
-    assert "always saying 'o' would be right for 10.0%" in printed
+    assert "accuracy of always saying 'o': 10.0%" in printed
     first = NAMES["kmnist"].split(", ")[PUBLISHED["kmnist"].arrays[1][0]]
     assert f"The label says: {first}\n" in printed
     assert any(NAMES["kmnist"] in text for text in shown)
     assert "KMNIST: ten of each class" in shown
     # Ten bars amid a little noise: averages are enough.
-    assert "nearest class mean: 100.0% of the validation images are right" in printed
-    assert "0 images that the baseline reads wrongly, with true class and the one read." in shown
+    assert "It is 100 %." in printed
+    assert "0 misread images, each with its true class and the predicted one." in shown
 
 
 def test_chapter_4_without_a_run_on_this_data_says_so(run_cells: Callable) -> None:
