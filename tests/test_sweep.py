@@ -649,7 +649,7 @@ def test_an_error_of_the_sweep_itself_drops_what_waits(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sweep, "store", full)
-    with pytest.raises(ValueError, match="No space left"):
+    with pytest.raises(OSError, match="No space left"):
         sweep.sweep([tiny.path], {"learning_rate": ["0.1"]}, tmp_path / "out", 4, workers=1)
     assert len(tiny.begun()) <= 2  # the first, and the one that took its place
 
