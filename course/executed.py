@@ -1,12 +1,12 @@
 """The executed notebooks in the folder of a run: each is written whole, and known again by what its cells say."""
 
 import hashlib
-import itertools
 import json
 from pathlib import Path
 
 import nbformat
 
+from course import folder
 from helpers import results
 
 
@@ -31,8 +31,7 @@ def set_aside(path: Path) -> None:
             return
     except (ValueError, LookupError, TypeError, RecursionError):  # no notebook, or none of a run
         pass
-    names = (path.with_name(f"{path.stem}.kept-{number}.ipynb") for number in itertools.count(1))
-    kept = path.rename(next(name for name in names if not name.exists()))
+    kept = path.rename(folder.free_name(path))
     print(f"{path.name} was changed since a run left it; it is now {kept.name}")
 
 

@@ -1,7 +1,9 @@
 """The folder that a command writes into: one that it made, marked as such, and held by one process at a time."""
 
 import argparse
+import itertools
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -70,6 +72,12 @@ def own(out: Path, command: str) -> Iterator[None]:
         except OSError as error:
             raise _unusable(out, error) from None
         yield
+
+
+def free_name(path: Path, word: str = "kept") -> Path:
+    """Return a name beside `path` that nothing has, for what must not be lost: `01_data.kept-1.ipynb`, then `-2`, …"""
+    names = (path.with_stem(f"{path.stem}.{word}-{number}") for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _unusable(out: Path, error: OSError) -> ValueError:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from helpers import settings
 from helpers.data import Dataset
+from helpers.results import atomic_save
 
 BLUE, ORANGE, GRAY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without color
 WIDTH = 8.0  # inches: the width of a page
@@ -43,10 +44,10 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write `figure` as a picture (a relative path starts at the course's root) and return where it lies."""
-    path = settings.from_root(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=144)
+    """Write `figure` as a picture, whole or not at all (see `atomic_save`), and return its absolute path."""
+    path, picture = settings.from_root(path), io.BytesIO()
+    figure.savefig(picture, dpi=144, format=path.suffix.removeprefix("."))
+    atomic_save(picture.getvalue(), path)
     return path
 
 

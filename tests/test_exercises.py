@@ -239,7 +239,7 @@ def test_an_unreadable_progress_file_is_set_aside(kept_in: Path, capsys: pytest.
     assert "Exercise 1.5: right." in said
     assert "could not be read" in said
     assert progress.solved() == {"1.5"}
-    assert kept_in.with_name("progress.json.unreadable").read_text(encoding="utf-8") == "{ half a fi"
+    assert kept_in.with_name("progress.unreadable-1.json").read_text(encoding="utf-8") == "{ half a fi"
 
 
 def test_a_file_that_cannot_be_written_costs_a_line_and_no_more(
@@ -300,4 +300,4 @@ def test_reset_begins_anew_and_loses_nothing(kept_in: Path, capsys: pytest.Captu
     before = kept_in.read_text(encoding="utf-8")
     assert "begins anew" in overview.reset()
     assert progress.solved() == set()
-    assert kept_in.with_name("progress.json.before_reset").read_text(encoding="utf-8") == before
+    assert kept_in.with_name("progress.before_reset-1.json").read_text(encoding="utf-8") == before

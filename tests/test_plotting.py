@@ -259,3 +259,18 @@ def test_a_waterfall_shows_what_is_left_and_what_was_saved() -> None:
         "lower bound, 32 bits: 0.60 s": ([0.6, 0.6], "--"),
         "lower bound, 16 bits: 0.30 s": ([0.3, 0.3], ":"),
     }
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = plotting.save(FIGURES["loss_curve"](), tmp_path / "figure.png")
+    before = path.read_bytes()
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"^[^\n]*No space left[^\n]*$"):
+        plotting.save(FIGURES["history"](), path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["figure.png"]

@@ -17,7 +17,8 @@ def kept_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def beside(path: Path) -> dict[str, str]:
     """Return what was set aside, by the end of its name."""
-    return {file.name.removeprefix("progress.json."): file.read_text() for file in path.parent.glob("progress.json.*")}
+    aside = sorted(path.parent.glob("progress.*.json"))
+    return {file.stem.removeprefix("progress."): file.read_text() for file in aside}
 
 
 @pytest.mark.parametrize(
@@ -43,9 +44,9 @@ def test_what_cannot_be_right_is_set_aside_with_one_line(
     kept_in.write_text(content)
     progress.note("1.5", passed=True)
     assert progress.solved() == {"1.5"}
-    assert beside(kept_in) == {"unreadable": content}
+    assert beside(kept_in) == {"unreadable-1": content}
     assert capsys.readouterr().out == (
-        f"progress: {kept_in} could not be read; it is now progress.json.unreadable, and a new one is begun\n"
+        f"progress: {kept_in} could not be read; it is now progress.unreadable-1.json, and a new one is begun\n"
     )
 
 
@@ -53,7 +54,7 @@ def test_each_file_that_is_set_aside_has_a_name_of_its_own(kept_in: Path) -> Non
     for content in ("first", "second", "third"):
         kept_in.write_text(content)
         assert progress.load() == {}
-    assert beside(kept_in) == {"unreadable": "first", "unreadable-2": "second", "unreadable-3": "third"}
+    assert beside(kept_in) == {"unreadable-1": "first", "unreadable-2": "second", "unreadable-3": "third"}
 
 
 def test_resetting_twice_loses_nothing(kept_in: Path) -> None:
@@ -75,8 +76,8 @@ def test_a_link_into_a_synced_folder_stays_one(kept_in: Path) -> None:
     assert progress.solved() == {"1.2"}
     assert {path.name for path in synced.parent.glob("mine*")} == {
         "mine.json",
-        "mine.json.before_reset",
-        "mine.json.unreadable",
+        "mine.before_reset-1.json",
+        "mine.unreadable-1.json",
     }
 
 

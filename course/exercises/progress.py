@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from course import folder
 from helpers import results, settings
 
 UNTRIED: dict = {"attempts": 0, "solved": None}  # an exercise: how often it was tried, and when it was solved
@@ -45,11 +46,9 @@ def is_right(entry: dict) -> bool:
 
 
 def set_aside(reason: str) -> Path:
-    """Give the file a name that no other has: `progress.json.REASON`, or with `-2`, `-3`, …; a link to it stays."""
+    """Give the file a name that no other has, `progress.REASON-1.json`; a link to it stays."""
     path = file().resolve()
-    suffixes = ("", *(f"-{number}" for number in range(2, 1_000)))
-    names = (path.with_name(f"{path.name}.{reason}{suffix}") for suffix in suffixes)
-    return path.rename(next(name for name in names if not name.exists()))
+    return path.rename(folder.free_name(path, reason))
 
 
 def solved() -> set[str]:

@@ -1,7 +1,5 @@
 """The folder of the handouts: a build replaces what earlier builds wrote there, and touches nothing else."""
 
-import hashlib
-import itertools
 import os
 import shutil
 import tempfile
@@ -9,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from course.folder import MARKER, own
+from course.folder import MARKER, free_name, own
 from helpers import results, settings
 
 KINDS = ("student", "instructor")  # the folders in `out`
@@ -21,8 +19,8 @@ def rebuilt(out: Path, staying: Collection[str]) -> Iterator[Path]:
     """Yield an empty folder to build in; when the block ends well, its files replace those of earlier builds in `out`.
 
     The marker of `out` lists them, each with the SHA-256 of what was in it. One that was changed since, or that no
-    build wrote, is somebody's work: it moves to a free name, `01_data-1.ipynb`, and a line says so. If something fails,
-    or somebody stops it, the files in `out` are as they were.
+    build wrote, is somebody's work: it moves to a free name, `01_data.kept-1.ipynb`, and a line says so. If something
+    fails, or somebody stops it, the files in `out` are as they were.
 
     Args:
         out: the folder of the handouts; it is made if need be.
@@ -50,7 +48,7 @@ def _replace(out: Path, new: Path, old: Path, staying: Collection[str]) -> None:
     present = [name for name in sorted(leaving | made.keys()) if os.path.lexists(out / name)]
     # A build that was killed while it moved its files left some that are not listed, but are what this one makes, too.
     changed = [name for name in present if _digest(out / name) not in (earlier.get(name), made.get(name))]
-    kept = [(out / name, _free_name(out / name)) for name in changed]
+    kept = [(out / name, free_name(out / name)) for name in changed]
     unneeded = [(out / name, old / name) for name in present if name not in changed and name not in made]
     files = {name: digest for name, digest in earlier.items() if name not in leaving} | made
     results.write_json(new / MARKER, {"made_by": "handouts", "files": files})
@@ -68,12 +66,7 @@ def _earlier_files(out: Path) -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     """Return the SHA-256 of a file; nothing for a link or a folder, which no build makes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and not path.is_symlink() else ""
-
-
-def _free_name(path: Path) -> Path:
-    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(1))
-    return next(name for name in names if not os.path.lexists(name))
+    return results.digest(path) if path.is_file() and not path.is_symlink() else ""
 
 
 def _move_all(moves: Sequence[tuple[Path, Path]], spares: Path) -> None:

@@ -22,7 +22,9 @@ PLACES = (  # where it lies on computers whose search path doesn't name it
 )
 SECONDS = 180  # for one page; a slow computer prints forty sheets in less
 LINKS_BESIDE = re.compile(r'<a href="(?!https?:|#)[^"]*">')  # to other pages; a PDF would name a folder that is gone
+# What Chromium writes differently each time: dates, and the number with which it begins to count a page's elements.
 DATES = re.compile(rb"/(CreationDate|ModDate) \(D:\d{14}")
+ELEMENTS = re.compile(rb"\(node(\d{8})\)")
 
 
 class PrintError(CommandError):
@@ -78,7 +80,14 @@ def print_to_pdf(html: str, target: Path, browser: str, paper: str = "A4") -> No
         content = made.read_bytes()
         if not content.rstrip().endswith(b"%%EOF"):
             raise PrintError(f"{target.name}: {browser} printed only a part of it; is the disk full?")
-        atomic_save(DATES.sub(rb"/\1 (D:20000101000000", content), target)
+        atomic_save(_always_alike(content), target)
+
+
+def _always_alike(pdf: bytes) -> bytes:
+    """Return a print without what differs from one print of a page to the next."""
+    pdf = DATES.sub(rb"/\1 (D:20000101000000", pdf)
+    first = min((int(number) for number in ELEMENTS.findall(pdf)), default=0)
+    return ELEMENTS.sub(lambda found: b"(node%08d)" % (int(found[1]) - first), pdf)
 
 
 def _run(words: list[str]) -> int:

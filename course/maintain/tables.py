@@ -183,7 +183,7 @@ def aims() -> str:
 
 def made_by(name: str) -> str:
     """Return how a sweep's numbers came about: its command, seeds and machine, and whether it opened the test set."""
-    origin = json.loads((RESULTS.parent / "sweeps" / name / "origin.json").read_text(encoding="utf-8"))
+    origin = load_result(f"sweeps/{name}/origin.json")
     runs, torch = load_sweep(name), origin["versions"]["torch"]
     tested = "once in each run, after its last epoch" if "test_accuracy" in runs else "never"
     return (
