@@ -281,6 +281,7 @@ def test_an_answer_that_never_ends_is_stopped(
     assert state() == before
     assert signal.getsignal(signal.SIGALRM) == handler
     assert signal.getitimer(signal.ITIMER_REAL)[1] == 0
+    assert sys.exc_info() == (None, None, None), "each later traceback would begin with the call that was stopped"
 
 
 @needs_a_timer

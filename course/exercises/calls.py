@@ -78,10 +78,14 @@ def equal_copies(arguments: tuple) -> tuple:
 
 def _call(function: Callable, arguments: tuple) -> Any:
     """Call a function with a limit of time, with settings kept, and with every failure said in words."""
+
+    def call() -> Any:
+        returned = function(*arguments)
+        return list(islice(returned, LONGEST)) if isinstance(returned, Iterator) else returned
+
     try:
-        with guard.kept_settings(), guard.time_limit():
-            returned = function(*arguments)
-            return list(islice(returned, LONGEST)) if isinstance(returned, Iterator) else returned
+        with guard.kept_settings():
+            return guard.within_time(call)
     except (WrongAnswer, KeyboardInterrupt):
         raise
     except guard.TooSlow as error:

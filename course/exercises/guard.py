@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,15 +74,13 @@ def _forked() -> AbstractContextManager:
     return torch.random.fork_rng([torch.accelerator.current_device_index()], device_type=kind.type)
 
 
-@contextmanager
-def time_limit() -> Iterator[None]:
-    """Raise TooSlow in what runs longer than SECONDS, and go on raising it where it is caught.
+def within_time(function: Callable, *arguments: Any) -> Any:
+    """Call a function; raise TooSlow in it if it runs longer than SECONDS, and go on raising it where it is caught.
 
     It needs a timer of POSIX and the main thread. Elsewhere there is no limit, but the notebook's stop button works.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+        return function(*arguments)
 
     def each_line(frame: FrameType, event: str, argument: object) -> Callable:
         if event == "line":
@@ -89,6 +88,8 @@ def time_limit() -> Iterator[None]:
         return each_line
 
     def ring(number: int, frame: FrameType | None) -> None:
+        if frame is None or frame.f_code.co_filename == __file__:
+            return  # the call has not begun, or is over
         sys.settrace(each_line)  # an `except` that catches this one gets no further than its own first line
         while frame is not None and frame.f_code.co_filename != __file__:
             frame.f_trace, frame = each_line, frame.f_back
@@ -97,11 +98,27 @@ def time_limit() -> Iterator[None]:
     tracing, handler = sys.gettrace(), signal.signal(signal.SIGALRM, ring)
     timer = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
     try:
-        yield
+        returned, error = next(_outcome(function, arguments))
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, handler)
         sys.settrace(tracing)
+    if error is not None:
+        raise error
+    return returned
+
+
+def _outcome(function: Callable, arguments: tuple) -> Iterator[tuple[Any, BaseException | None]]:
+    """Yield what a call returns, and what it raises.
+
+    A generator, since it has a state of its own for the exception that is being handled. Where TooSlow cuts into an
+    `except`, Python 3.11 does not notice that it was left, and every later traceback would begin with that exception.
+    """
+    try:
+        outcome = function(*arguments), None
+    except BaseException as error:  # the caller raises it
+        outcome = None, error
+    yield outcome
 
 
 @contextmanager
