@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -152,7 +153,7 @@ def train_one_epoch(answer: Callable) -> str:
         if distinct(mean, wrong_means, 8e-4):
             break
 
-    how = {"may_change": True, "forbidden": READY_MADE}
+    how: dict[str, Any] = {"may_change": True, "forbidden": READY_MADE}
     after, got, fetched = call_answer(beside(trials.epoch, answer), *inputs, **how)
     if not same(after[:-2], right[:-2]):  # whatever was counted: gradients may well be computed in several parts
         hint = _why(not same(after[:-2], inputs[0]), fetched, *after[-2:].int().tolist())
@@ -206,7 +207,8 @@ def _mean_loss(after: Tensor, losses: Tensor, images: Tensor, labels: Tensor) ->
 def accuracy(answer: Callable) -> str:
     """A function that tells which share of the images a network reads correctly."""
     hint = "One class for each image, argmax(dim=1); count the right ones, over all batches; divide by how many images there are."
-    tries, silent, how = [], list[bool](), {"may_change": True, "forbidden": READY_MADE}
+    tries, silent = [], list[bool]()
+    how: dict[str, Any] = {"may_change": True, "forbidden": READY_MADE}
     for _ in range(2):
         start, images, labels, hits, mistakes = _measured_images()
         got, looked, off = call_answer(beside(trials.measure, answer), start, images, labels, **how)

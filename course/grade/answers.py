@@ -17,7 +17,7 @@ from typing import NamedTuple
 import nbformat
 
 from course.chapters import all_chapters
-from course.handouts.copies import STUBS
+from course.handouts.copies import NUMBER, STUBS, WRITE_HERE
 
 LARGEST = 50_000_000  # bytes of a notebook
 SMALL = {"dataset": '"digits"', "epochs": "1"}  # settings of a chapter, so that an answer takes seconds
@@ -51,6 +51,9 @@ class Chapter(NamedTuple):
     statements: list[Statement]
     checks: dict[str, ast.Call]  # by number
     places: dict[str, int]  # of these checks: their cells
+    prose: frozenset[str]  # its Markdown cells
+    words: dict[str, tuple[str, str]]  # of exercises that ask for words: the question, and the solution
+    notes: list[str]  # for the teacher, line by line
 
 
 def read(content: bytes) -> list[Cell]:
@@ -100,9 +103,22 @@ def pristine() -> dict[str, Chapter]:
         checks = {number: (place, call) for place, number, call in _checks(cells)}
         own = [s for s in _statements(cells) if not {"exercise", "check"} & {*cells[s.cell].tags}]
         if checks:
-            calls, places = ({number: pair[which] for number, pair in checks.items()} for which in (1, 0))
-            chapters[path.stem] = Chapter(path.stem, own, calls, places)
+            calls = {number: call for number, (_, call) in checks.items()}
+            places = {number: place for number, (place, _) in checks.items()}
+            prose = frozenset(cell.source for cell in cells if cell.kind == "markdown")
+            notes = [line for cell in cells if "instructor" in cell.tags for line in cell.source.splitlines()]
+            chapters[path.stem] = Chapter(path.stem, own, calls, places, prose, _questions(cells), notes)
     return chapters
+
+
+def _questions(cells: Sequence[Cell]) -> dict[str, tuple[str, str]]:
+    """Return the questions that ask for words, by number, each with the next solution."""
+    found = {}
+    for place, cell in enumerate(cells):
+        if "words" in cell.tags and (head := NUMBER.match(cell.source)):
+            solutions = (later.source for later in cells[place:] if "solution" in later.tags)
+            found[head[1]] = (cell.source.partition("<details>")[0].strip(), next(solutions, ""))
+    return found
 
 
 @cache
@@ -116,6 +132,10 @@ def chapter_of(cells: Sequence[Cell], name: str) -> Chapter | None:
     text = "\n".join(cell.source for cell in cells)
     numbers = re.findall(r"""check\(\s*["'](\d+\.\d+)["']""", text) + re.findall(r"\*\*Exercise (\d+\.\d+)\*\*", text)
     count = {stem: sum(number in chapter.checks for number in numbers) for stem, chapter in pristine().items()}
+    if not any(count.values()):  # no check and no question is left; maybe the answers are
+        given = {bound for statement in _statements(cells) for bound in statement.binds}
+        for stem, chapter in pristine().items():
+            count[stem] = len(given & {used for call in chapter.checks.values() for used in _names(_handed_in(call))})
     best = max(count, key=lambda stem: (count[stem], stem in name), default="")
     return pristine()[best] if best and (count[best] or best in name) else None
 
@@ -151,7 +171,7 @@ def _answer(
     attempts = []
     for place, call in found:
         expression = _handed_in(call)
-        names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)} - NOTHING
+        names = _names(expression) - NOTHING
         places = {name: _where_bound(name, number, place, cells, statements) for name in sorted(names)}
         attempts.append((place, expression, places))
     # Of a check that is there twice, the last counts whose answer is there and is no stub.
@@ -159,14 +179,14 @@ def _answer(
         attempts,
         key=lambda a: (None not in a[2].values(), not all(_is_stub(cells, n, number) for n in a[2].values()), a[0]),
     )
-    result = {"number": number, "cells": [], "answer": ast.unparse(expression), "fault": "", "state": ""}
+    result: dict = {"number": number, "cells": [], "answer": ast.unparse(expression), "fault": "", "state": ""}
     missing = [name for name, where in places.items() if where is None]
     if missing:
         broken = next((cell for cell in cells if cell.kind == "code" and _gives(cell, missing[0])), None)
         if broken is not None:
             return result | {"fault": f"not yet. {_syntax_error(broken.source)}", "state": "not yet"}
         return result | {"fault": MISSING.format(missing[0]), "state": "not found"}
-    answer_cells = sorted({where for where in places.values() if where is not None})
+    answer_cells = sorted({cell for name, last in places.items() for cell in _changed_in(name, last, statements)})
     later = [  # what changes an answer after the cell that names it: a training loop in a cell of its own, say
         s
         for s in theirs
@@ -176,20 +196,39 @@ def _answer(
     own.sort(key=lambda s: s.cell)
     above = [s for s in theirs if s.cell < max([place, *answer_cells]) and s not in own]
     before = [s for s in chapter.statements if s.cell < chapter.places[number]]
-    uses = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
-    wanted = uses.union(*(s.uses for s in own)) - _given_by(own)
+    wanted = _names(expression).union(*(s.uses for s in own)) - _given_by(own)
     needed = _needed(wanted, above, before, GIVEN.get(number, set()))
     result["cells"] = _cells(number, needed, own)
     return result
+
+
+def words_in(cells: Sequence[Cell], chapter: Chapter) -> dict[str, str]:
+    """Return what a student wrote in words, by exercise: in the cell for it, or in their own below the question."""
+    ours, words, number = chapter.prose, dict[str, str](), ""
+    for cell in cells:
+        head = NUMBER.match(cell.source)
+        if head and cell.kind == "markdown":
+            number = head[1] if head[1] in chapter.words else ""
+        elif cell.kind == "markdown" and ("answer" in cell.tags or (number and cell.source not in ours)):
+            of = next((one for one in chapter.words if cell.id == words_id(one)), number)
+            if of and cell.source.strip() not in ("", WRITE_HERE):
+                words[of] = "\n\n".join(filter(None, [words.get(of), cell.source.strip()]))[:5000]
+        elif cell.kind == "markdown" and cell.source.startswith("#"):
+            number = ""
+    return words
+
+
+def words_id(number: str) -> str:
+    """Return the id of the cell in which an exercise is answered in words."""
+    return f"words-{number.replace('.', '-')}"
 
 
 def value_in_chapter(chapter: Chapter, number: str, keyword: str, settings: dict[str, str]) -> tuple[str, str]:
     """Return the code and the expression by which the course's own chapter comes to what a check is given besides."""
     call = chapter.checks[number]
     expression = next(given.value for given in call.keywords if given.arg == keyword)
-    uses = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
     before = [s for s in chapter.statements if s.cell < chapter.places[number]]
-    needed = _needed(uses, [], before)
+    needed = _needed(_names(expression), [], before)
     return "\n".join(_source(s, settings) for s in needed), ast.unparse(expression)
 
 
@@ -282,6 +321,11 @@ def _statements(cells: Sequence[Cell]) -> list[Statement]:
     return found
 
 
+def _names(expression: ast.expr) -> set[str]:
+    """Return the names that an expression reads."""
+    return _used(ast.Expr(expression))
+
+
 def _used(node: ast.stmt) -> set[str]:
     """Return the names that a statement reads and doesn't give a value itself before."""
     table = symtable.symtable(ast.unparse(node), "", "exec")
@@ -345,7 +389,15 @@ def _where_bound(name: str, number: str, place: int, cells: Sequence[Cell], stat
     bound = [s.cell for s in statements if name in s.binds]
     places = [cell for cell in bound if cell <= place] or bound  # below it, where somebody has moved cells
     answered = [cell for cell in places if not _is_stub(cells, cell, number)]
-    return (answered or places or [None])[-1]
+    return next(reversed(answered or places), None)
+
+
+def _changed_in(name: str, last: int | None, statements: list[Statement]) -> Iterator[int]:
+    """Yield the cells that give a name its value: the last one, and those before it that the last one starts from."""
+    for cell in sorted({s.cell for s in statements if name in s.binds and last is not None and s.cell <= last})[::-1]:
+        yield cell
+        if name not in next(s.uses for s in statements if s.cell == cell and name in s.binds):
+            return
 
 
 def _given_by(own: list[Statement]) -> set[str]:

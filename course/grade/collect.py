@@ -6,31 +6,34 @@ import os
 import re
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
-from course.grade.answers import LARGEST
+from course.grade.answers import LARGEST, chapter_of, pristine, read
+from helpers import settings
 
 MOST_FILES = 2_000  # of a zip file
 MOST_BYTES = 500_000_000  # of a zip file, when unpacked
 MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_\w*$")
 CANVAS = re.compile(r"^(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<rest>.*)$", re.IGNORECASE)
-CHAPTER = re.compile(r"(?i)[\s_.-]*\b\d\d_[a-z]+(?:_[a-z]+)*(?:[\s_.-]*\(?\d+\)?)?")  # 03_training-1, 03_training (2)
 FORBIDDEN = re.compile(r'[<>:"/\\|?*\s]+')
 RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
+NUMBERED = "\x00"  # between a name and the number that a platform gave, until names are told apart
 SKIPPED = (".ipynb_checkpoints", "__MACOSX", ".git", ".DS_Store")
 
 
 class Submission(NamedTuple):
     """A notebook that somebody handed in."""
 
-    student: str  # the name as it is shown
+    student: str  # the name as it is shown; two of the same name have their platform's numbers in it
     place: str  # where it was in the folder, for people
     content: bytes  # of the notebook; empty where `fault` says why
     time: float  # when it was changed last, seconds since 1970
     fault: str = ""
+    chapter: str = ""  # file stem; empty where there is a fault
 
 
 def submissions(folder: Path) -> list[Submission]:
@@ -42,13 +45,63 @@ def submissions(folder: Path) -> list[Submission]:
         ValueError: there is no such folder, or nothing in it.
     """
     if not folder.is_dir():
-        raise ValueError(f"submissions: there is no folder '{folder}'; give the folder in which they are")
+        raise ValueError(f"submissions: there is no folder '{settings.shown(folder)}'; give the one in which they are")
     found = [one for entry in _entries(folder) for one in _of_entry(entry)]
     if not found:
-        raise ValueError(
-            f"submissions: '{folder}' holds no notebook and no zip file; give the folder in which they are"
-        )
-    return found
+        place = settings.shown(folder)
+        raise ValueError(f"submissions: '{place}' holds no notebook and no zip file; give the folder in which they are")
+    numbers: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        numbers[_plain(one.student)[0]].add(_plain(one.student)[1])
+    return [_recognized(one._replace(student=_told_apart(one.student, numbers))) for one in found]
+
+
+def _plain(student: str) -> tuple[str, str]:
+    """Return a name in small letters, and the number that a platform gave."""
+    name, _, number = student.partition(NUMBERED)
+    return name.casefold(), number
+
+
+def _told_apart(student: str, numbers: dict[str, set[str]]) -> str:
+    name, _, number = student.partition(NUMBERED)
+    return f"{name} ({number})" if number and len(numbers[name.casefold()] - {""}) > 1 else name
+
+
+def _recognized(one: Submission) -> Submission:
+    """Return a submission with its chapter, or with what is wrong with it."""
+    try:
+        chapter = None if one.fault else chapter_of(read(one.content), one.place)
+    except ValueError as error:
+        return one._replace(fault=str(error), content=b"")
+    fault = one.fault or ("" if chapter else "no exercise of the course is in this notebook")
+    return one._replace(fault=fault, chapter=chapter.stem if chapter else "")
+
+
+def newest(found: Iterable[Submission], wanted: Collection[str] = ()) -> tuple[list[Submission], dict[str, str]]:
+    """Return of each student and chapter the newest notebook that can be read, in order, and notes about the others.
+
+    Args:
+        found: all that was handed in.
+        wanted: file stems of chapters; empty: all.
+    """
+    groups: dict[str, list[Submission]] = defaultdict(list)
+    for one in found:
+        groups[one.student.casefold()].append(one)
+    chosen, notes = [], dict[str, str]()
+    for _, everything in sorted(groups.items()):
+        several = [one._replace(student=everything[0].student) for one in everything]
+        several.sort(key=lambda one: (one.time, one.place))
+        last = {one.chapter: one for one in several if one.chapter and (not wanted or one.chapter in wanted)}
+        broken = [one for one in several if one.fault]
+        said = [f"{one.place} was left out: {one.fault}." for one in broken]
+        for chapter, one in sorted(last.items()):
+            count = sum(other.chapter == chapter for other in several)
+            when = datetime.fromtimestamp(one.time).strftime("%Y-%m-%d %H:%M")
+            said += [f"{count} versions of {chapter}; that of {when} counts, {one.place}."] * (count > 1)
+        chosen += [last[chapter] for chapter in sorted(last)] or broken[-1:]
+        if said and (last or len(broken) > 1):
+            notes[several[0].student] = " ".join(said)
+    return chosen, notes
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -92,17 +145,17 @@ def _of_file(path: Path, place: str, student: str) -> Iterator[Submission]:
         yield Submission(name, place, b"", 0, f"it can't be read ({error.strerror})")
 
 
-def _of_zip(file: object, place: str, student: str, time: float, depth: int) -> Iterator[Submission]:
+def _of_zip(file: IO[bytes], place: str, student: str, time: float, depth: int) -> Iterator[Submission]:
     """Yield the notebooks of a zip file: one student's, or a class's, each in a folder or zip file of its own."""
     try:
-        with zipfile.ZipFile(file) as archive:  # type: ignore[arg-type]  # a file in binary mode
+        with zipfile.ZipFile(file) as archive:
             every = [one for one in archive.infolist() if not one.is_dir()]
             members = [one for one in every if not {*one.filename.split("/")} & {*SKIPPED}]
             if len(members) > MOST_FILES or sum(one.file_size for one in members) > MOST_BYTES:
-                yield Submission(student, place, b"", time, "the zip file holds too much to be a submission")
+                yield Submission(student, place, b"", time, "the zip file holds too much for a submission")
                 return
             tops = [one.filename.replace("\\", "/").lstrip("/").partition("/")[0] for one in members]
-            of_class = not depth and (any(map(MOODLE.match, tops)) or len({*filter(_is_kind, tops)}) > 1)
+            of_class = not depth and any(MOODLE.match(top) or CANVAS.match(top) for top in tops)
             for one, top in zip(members, tops, strict=True):
                 name = _name_of(Path(top).stem if _is_kind(top) else top) if of_class else student
                 suffix = one.filename.lower()[-6:]
@@ -135,14 +188,15 @@ def _name_of(text: str) -> str:
     """Return a student's name from that of a file or folder, without what a learning platform adds."""
     for pattern in (MOODLE, CANVAS):
         if found := pattern.match(text):
-            text = found["name"]
-            break
-    without = CHAPTER.sub("", text).strip(" _-.") or text
-    return shown(without)
+            return shown(found["name"]) + NUMBERED + found["id"]
+    text = re.sub(r"\s*\(\d+\)$", "", text) or text  # what a browser adds to a second download
+    for stem in pristine():
+        text = re.sub(rf"(?i)[\s_.-]*{stem}(-\d+)?", " ", text).strip(" _-.") or text
+    return shown(text)
 
 
 def shown(name: str) -> str:
-    """Return a name as it may be shown: on one line, without characters that nobody sees or that turn the text around."""
+    """Return a name as it may be shown: on one line, without characters that nobody sees or that turn text around."""
     plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", name))
     return " ".join(plain.split())[:200] or "(no name)"
 

@@ -9,6 +9,7 @@ import os
 import select
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,8 @@ def encode(value: Any, show: Callable[[Any], str] = repr, keep: Callable[[nn.Mod
                 return _tensor(torch.from_numpy(np.array(array, ARRAYS[array.dtype.kind])), "array", False)
         elif hasattr(value, "__float__"):  # Fraction, Decimal
             return {"float": float(value).hex()}
+        elif hasattr(value, "__iter__") and not isinstance(value, bytes):  # a range, say
+            return {"list": [walk(part, depth + 1) for part in islice(value, MOST)]}
         return {"other": show(value)}
 
     return walk(value, 0)
@@ -199,7 +202,9 @@ def decode(value: Any, model: Callable[[dict], nn.Module] | None = None) -> Any:
 
 def _from_bytes(name: str, shape: list, data: str) -> Tensor:
     content, kind = bytearray(base64.b64decode(data, validate=True)), DTYPES.get(name)
-    sound = kind is not None and len(shape) <= 8 and all(type(size) is int and 0 <= size < 2**31 for size in shape)
+    if kind is None:
+        raise Refused("a tensor that is none")
+    sound = len(shape) <= 8 and all(type(size) is int and 0 <= size < 2**31 for size in shape)
     if not sound or torch.Size(shape).numel() * torch.empty(0, dtype=kind).element_size() != len(content):
         raise Refused("a tensor that is none")
     return torch.frombuffer(content, dtype=kind).reshape(shape) if content else torch.empty(shape, dtype=kind)

@@ -9,6 +9,7 @@ import importlib
 import linecache
 import os
 import random
+import re
 import resource
 import sys
 from typing import Any, NoReturn
@@ -22,6 +23,7 @@ from course.exercises.calls import call_once
 from course.exercises.values import WrongAnswer, describe
 from course.grade.wire import Channel, Closed, Refused, decode, encode
 
+ADDRESS = re.compile(r" at 0x[0-9a-f]+…?")
 MEMORY = 2_000_000_000  # bytes that an answer may take, beyond what PyTorch has when it is loaded
 CPU_SECONDS = 150  # of one process
 FILE_SIZE = 32_000_000  # bytes of one file
@@ -107,7 +109,7 @@ class Answer:
                 call_once(exec, (compile(source, name, "exec"), space))
             self.value = call_once(eval, (job["answer"], space))
         except WrongAnswer as reason:
-            self.channel.send({"raised": str(reason)[:1000]})
+            self.fail(reason)
             return
         stub, function = notebook.is_stub(self.value), callable(self.value) and not isinstance(self.value, nn.Module)
         self.send({"stub": stub, "function": function}, None if function else self.value)
@@ -130,23 +132,27 @@ class Answer:
             with guard.noticing(forbidden) as noticed:
                 returned = call_once(function, tuple(arguments))
         except WrongAnswer as reason:
-            self.channel.send({"raised": str(reason)[:1000]})
+            self.fail(reason)
             return
         same = [place for place, given in enumerate(arguments) if _is_same(returned, given)]
         called = [forbidden.index(one) for one in noticed[:1]]
         self.send({"called": called, "same": same[:1]}, None if same else returned, arguments)
 
+    def fail(self, reason: WrongAnswer) -> None:
+        """Send a sentence, without what differs from run to run."""
+        self.channel.send({"raised": ADDRESS.sub("", str(reason))[:1000]})
+
     def send(self, about: dict, value: Any, arguments: Any = ()) -> None:
         """Send a value, and what became of the arguments."""
         try:
-            changed = encode(list(arguments), describe)
-            self.channel.send(about | {"value": encode(value, describe, self.keep), "arguments": changed})
+            changed = encode(list(arguments), show)
+            self.channel.send(about | {"value": encode(value, show, self.keep), "arguments": changed})
         except Refused as reason:
             self.channel.send({"raised": f"Your code returned {reason}."})
         except (Closed, Done):
             raise
         except BaseException:  # a learner's object may raise anything when it is looked at
-            self.channel.send(about | {"value": {"other": describe(value)}, "arguments": encode(list(arguments))})
+            self.channel.send(about | {"value": {"other": show(value)}, "arguments": encode(list(arguments))})
 
     def keep(self, model: nn.Module) -> dict:
         """Keep a model for later calls, and describe it in plain values."""
@@ -158,6 +164,11 @@ class Answer:
             "flat": any(isinstance(part, nn.Flatten) for part in model.modules()),
             "dropout": [float(getattr(part, "p", 0)) for part in model.modules() if "Dropout" in type(part).__name__],
         }
+
+
+def show(value: object) -> str:
+    """Return a value in a few words, without its address, which differs from run to run."""
+    return ADDRESS.sub("", describe(value))
 
 
 class _Model:
