@@ -282,7 +282,7 @@ def tried(code: str) -> str:
 
 
 ENDLESS = [
-    hostile("endless loop", "while True:\n    pass", "in the line `pass`, so I stopped it"),
+    hostile("endless loop", "while True:\n    time.sleep(0.01)", "in the line `time.sleep(0.01)`, so I stopped it"),
     hostile("endless loop that catches all", "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass", STILL),
     hostile("deaf to signals", "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True:\n    pass", STILL),
     hostile("endless output", "while True:\n    print('x' * 10_000)", STILL),
@@ -312,12 +312,13 @@ HOSTILE = [
     harmless("a large file", tried("with open('/tmp/x', 'wb') as f:\n    f.write(bytes(40_000_000))\n    f.flush()")),
     harmless("many files", tried("for k in range(100):\n    with open(f'/tmp/{k}', 'wb') as f:\n        f.write(bytes(5_000_000))")),
     harmless("many open files", tried("kept = [open('/tmp/x', 'w') for _ in range(2000)]")),
+    harmless("sixty processes", tried("for _ in range(60):\n    if os.fork() == 0:\n        time.sleep(60)")),
     harmless("root again", tried("os.setuid(0)")),
     harmless("another process's memory", tried("open('/proc/1/environ').read()")),
     hostile("a patched check", "from course import exercises\nexercises.check = lambda *a: print('right')\nreturn 7", "I expected shape"),
     hostile("a patched torch", "torch.allclose = torch.equal = lambda *a, **k: True\nreturn images", "I expected shape"),
     hostile("the caller's frames", "frame = sys._getframe()\nwhile frame:\n    for v in frame.f_locals.values():\n        if hasattr(v, 'expected'):\n            return v.expected\n    frame = frame.f_back\nreturn 0", "I expected"),
-    hostile("forged replies", "for fd in range(3, 20):\n    try:\n        os.write(fd, b'{\"value\": true, \"arguments\": [], \"right\": true}\\n')\n    except OSError:\n        pass\nreturn 0", "I expected"),
+    hostile("forged replies", "for fd in range(3, 20):\n    try:\n        os.write(fd, b'{\"value\": true, \"arguments\": {\"list\": []}, \"right\": true}\\n')\n    except OSError:\n        pass\nreturn 0", "not yet. "),
     hostile("noise in the pipe", "for fd in range(3, 20):\n    try:\n        os.write(fd, b'\\xff\\x00' * 99 + b'\\n')\n    except OSError:\n        pass\nreturn 0", "something that can't be read"),
     hostile("forged progress", "open('progress.json', 'w').write('{\"exercises\": {\"1.2\": {\"attempts\": 1, \"solved\": \"now\"}}}')\nreturn 0", "I expected"),
     hostile("equal to everything", "class Yes:\n    def __eq__(self, other): return True\n    def __float__(self): raise ValueError\nreturn Yes()", "I expected a tensor of shape"),

@@ -87,17 +87,21 @@ class RemoteModel(nn.Module):
     def __init__(self, run: "Run", described: dict):
         super().__init__()
         self.run, self.number = run, described["number"]
-        values = [run.read(value) for value in described["parameters"]]
-        self.own = nn.ParameterList([nn.Parameter(value.detach()) for value in values])
+        self._take([run.read(value) for value in described["parameters"]])
         for place in range(min(int(described["buffers"]), 1)):
             self.register_buffer(f"buffer{place}", torch.zeros(1))
         self.parts = nn.ModuleList([nn.Dropout(min(max(float(p), 0.0), 1.0)) for p in described["dropout"]])
         if described["flat"] is True:
             self.parts.append(nn.Flatten())
 
+    def _take(self, values: list[Tensor]) -> None:
+        self.own = nn.ParameterList([nn.Parameter(value.detach()) for value in values])
+
     def forward(self, *arguments: Any) -> Any:
         order = {"model": self.number, "train": self.training, "call": encode(list(arguments))}
         reply = self.run.ask(order | {"parameters": encode([value.detach() for value in self.own])})
+        if "parameters" in reply:  # a lazy layer has come to know its sizes
+            self._take(self.run.read(reply["parameters"]))
         return self.run.read(reply["value"])
 
 
@@ -184,6 +188,7 @@ class Judge:
     def __init__(self, kind: str, staged: Path):
         self.kind, self.staged = kind, staged
         self.sandbox: Sandbox | None = None
+        self.processes = 0  # in a sandbox that waits
         self.channel: Channel | None = None
 
     def submission(self, found: list[dict], seed: str) -> list[dict]:
@@ -226,10 +231,9 @@ class Judge:
     def _in_context(self, answer: dict, context: dict) -> tuple[str, str]:
         run, number = Run(*self._open()), answer["number"]
         given = {name: encode(context[name]) for name in answers.GIVEN.get(number, ())}
+        job = {"cells": answer["cells"], "answer": answer["answer"], "seconds": CELLS, "seconds_of_a_call": CALL}
         try:
-            reply = run.ask(
-                {"cells": answer["cells"], "answer": answer["answer"], "given": given, "seconds": CELLS}, CELLS
-            )
+            reply = run.ask(job | {"given": given}, CELLS)
             if reply.get("stub") is True:
                 return NOT_TRIED, "not attempted yet."
             value = Remote(run) if reply.get("function") is True else run.read(reply["value"])
@@ -255,14 +259,20 @@ class Judge:
             except (Closed, TimeoutError, Refused):
                 self.close()
                 raise OSError(f"the sandbox ({self.kind}) did not start") from None
+            self.processes = len(self.sandbox.processes())
         return self.sandbox, self.channel
 
     def _go_on(self, run: Run) -> None:
-        """Let an answer's process end, so that the sandbox can take the next one; or end the sandbox."""
+        """Let an answer's process end, so that the sandbox can take the next one; or end the sandbox.
+
+        What an answer has started and left would take the next one's time and room.
+        """
         try:
             run.channel.send({"end": True})
             while "ended" not in run.channel.receive(GRACE):
                 continue
+            if len(run.sandbox.processes()) > self.processes:
+                self.close()
         except (Closed, TimeoutError, Refused):
             self.close()
 

@@ -118,23 +118,31 @@ class Sandbox:
         """Return what speaks with the worker."""
         return Channel(self.process.stdout.fileno(), self.process.stdin.fileno())  # type: ignore[union-attr]  # pipes
 
-    def memory(self) -> int:
-        """Return how much memory all processes of the sandbox take, in bytes; 0 where their system counts itself."""
-        total = 0
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes in it; none where the kind of sandbox counts them itself."""
         with suppress(psutil.Error):
-            for process in psutil.Process(self.process.pid).children(recursive=True):
-                with suppress(psutil.Error):
-                    total += process.memory_info().rss
+            return psutil.Process(self.process.pid).children(recursive=True)
+        return []
+
+    def memory(self) -> int:
+        """Return how much memory all its processes take, in bytes."""
+        total = 0
+        for process in self.processes():
+            with suppress(psutil.Error):
+                total += process.memory_info().rss
+        if total <= TOGETHER:
+            return total
+        total = 0  # what several share was counted several times
+        for process in self.processes():
+            with suppress(psutil.Error):
+                total += process.memory_full_info().pss
         return total
 
     def end(self) -> None:
         """End every process in it."""
         if self.kind in ("docker", "podman"):
             subprocess.run([self.kind, "kill", self.name], capture_output=True, check=False)
-        left = []
-        if self.kind == "none":  # elsewhere all processes end with the first
-            with suppress(psutil.Error):
-                left = psutil.Process(self.process.pid).children(recursive=True)
+        left = self.processes() if self.kind == "none" else []  # elsewhere all end with the first
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         for process in left:

@@ -21,7 +21,7 @@ DEEPEST = 12  # lists within lists
 MOST = 100_000  # parts of one answer
 KINDS = "bool uint8 int8 int16 int32 int64 float16 float32 float64"
 DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in KINDS.split()}
-ARRAYS = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}  # NumPy's kinds, and what they travel as
+ARRAYS = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}  # what NumPy's other numbers travel as, by kind
 COLLECTIONS = {"list": list, "tuple": tuple, "set": set}
 
 
@@ -139,7 +139,10 @@ def encode(value: Any, show: Callable[[Any], str] = repr, keep: Callable[[nn.Mod
         if hasattr(value, "__array__"):
             array = np.asarray(value)
             if array.dtype.kind in ARRAYS:
-                return _tensor(torch.from_numpy(np.array(array, ARRAYS[array.dtype.kind])), "array", False)
+                known = array.dtype.name if array.dtype.name in DTYPES else ARRAYS[array.dtype.kind]
+                return _tensor(torch.from_numpy(np.array(array, known)), "array", False)
+            if array.ndim:  # of texts, say
+                return walk(array.tolist(), depth + 1)
         elif hasattr(value, "__float__"):  # Fraction, Decimal
             return {"float": float(value).hex()}
         elif hasattr(value, "__iter__") and not isinstance(value, bytes):  # a range, say
@@ -153,6 +156,8 @@ def _tensor(value: Tensor, kind: str, requires_grad: bool) -> dict:
     name = str(value.dtype).removeprefix("torch.")
     if name not in DTYPES or value.layout != torch.strided:
         return {"other": f"a tensor of type {name}"}
+    if value.numel() * value.element_size() > LONGEST:
+        raise Refused(f"more than {LONGEST // 1_000_000} MB")
     data = value.contiguous().numpy().tobytes()
     return {kind: name, "shape": list(value.shape), "data": base64.b64encode(data).decode(), "grad": requires_grad}
 

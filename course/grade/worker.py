@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from course.exercises import guard, notebook, trials
 from course.exercises.calls import call_once
@@ -111,6 +112,7 @@ class Answer:
         except WrongAnswer as reason:
             self.fail(reason)
             return
+        guard.SECONDS = job["seconds_of_a_call"]
         stub, function = notebook.is_stub(self.value), callable(self.value) and not isinstance(self.value, nn.Module)
         self.send({"stub": stub, "function": function}, None if function else self.value)
 
@@ -121,6 +123,7 @@ class Answer:
         arguments = decode(order["call"])
         forbidden = [_named(name) for name in order.get("forbidden", ())]
         function: Any = self.value
+        lazy = "model" in order and _is_lazy(self.models[order["model"]])
         if "model" in order:
             function = _Model(self.models[order["model"]], order["train"], decode(order["parameters"]))
         elif "trial" in order:
@@ -136,7 +139,10 @@ class Answer:
             return
         same = [place for place, given in enumerate(arguments) if _is_same(returned, given)]
         called = [forbidden.index(one) for one in noticed[:1]]
-        self.send({"called": called, "same": same[:1]}, None if same else returned, arguments)
+        about: dict[str, Any] = {"called": called, "same": same[:1]}
+        if lazy:  # it has come to know its sizes
+            about["parameters"] = encode([*self.models[order["model"]].parameters()])
+        self.send(about, None if same else returned, arguments)
 
     def fail(self, reason: WrongAnswer) -> None:
         """Send a sentence, without what differs from run to run."""
@@ -159,7 +165,7 @@ class Answer:
         self.models.append(model)
         return {
             "number": len(self.models) - 1,
-            "parameters": [encode(parameter) for parameter in model.parameters()],
+            "parameters": [] if _is_lazy(model) else [encode(parameter) for parameter in model.parameters()],
             "buffers": len(list(model.buffers())),
             "flat": any(isinstance(part, nn.Flatten) for part in model.modules()),
             "dropout": [float(getattr(part, "p", 0)) for part in model.modules() if "Dropout" in type(part).__name__],
@@ -179,10 +185,15 @@ class _Model:
 
     def __call__(self, *arguments: Any) -> Any:
         self.model.train(self.train)
-        for own, given in zip(self.model.parameters(), self.parameters, strict=True):
+        for own, given in zip(self.model.parameters(), self.parameters, strict=not _is_lazy(self.model)):
             if own.shape == given.shape:
                 own.data = given.detach()
         return self.model(*arguments)
+
+
+def _is_lazy(model: nn.Module) -> bool:
+    """Tell whether a model doesn't know yet how many parameters it has."""
+    return any(isinstance(parameter, UninitializedParameter) for parameter in model.parameters())
 
 
 def _is_same(returned: Any, given: Any) -> bool:
