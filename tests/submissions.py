@@ -282,7 +282,7 @@ def tried(code: str) -> str:
 
 
 ENDLESS = [
-    hostile("endless loop", "while True:\n    time.sleep(0.01)", "in the line `time.sleep(0.01)`, so I stopped it"),
+    hostile("endless loop", "while True:\n    time.sleep(0.01)", STILL),
     hostile("endless loop that catches all", "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass", STILL),
     hostile("deaf to signals", "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True:\n    pass", STILL),
     hostile("endless output", "while True:\n    print('x' * 10_000)", STILL),

@@ -60,7 +60,7 @@ class Channel:
 
         Args:
             seconds: how long to wait; None: as long as it takes.
-            meanwhile: called several times a second; it may raise what ends the waiting.
+            meanwhile: called several times a second while nothing comes; it may raise what ends the waiting.
 
         Raises:
             TimeoutError: none came in time.
@@ -69,10 +69,10 @@ class Channel:
         """
         parts, size, end = [self.rest], len(self.rest), None if seconds is None else time.monotonic() + seconds
         while b"\n" not in parts[-1]:
-            meanwhile()
             if end is not None and time.monotonic() > end:
                 raise TimeoutError
-            if not select.select([self.reading], [], [], 0.1)[0]:
+            if not select.select([self.reading], [], [], 0.2)[0]:
+                meanwhile()
                 continue
             part = os.read(self.reading, 1 << 20)
             if not part:
