@@ -223,7 +223,9 @@ def test_a_mistyped_tag_is_named_before_anything_is_written(
     change(own_chapter, lambda notebook: notebook.cells[4].metadata.update(tags=["check", tag]))
     assert main(["handouts", "--out", str(tmp_path / "out")]) == 2
     message = capsys.readouterr().err
-    assert f"01_data: cell 5 has an unknown tag, {tag!r}; correct or remove it, tags are card, check, " in message
+    assert (
+        f"01_data: cell 5 has an unknown tag, {tag!r}; correct or remove it, tags are answer, card, check, " in message
+    )
     assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
