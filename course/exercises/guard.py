@@ -114,6 +114,7 @@ def _outcome(function: Callable, arguments: tuple) -> Iterator[tuple[Any, BaseEx
     A generator, since it has a state of its own for the exception that is being handled. Where TooSlow cuts into an
     `except`, Python 3.11 does not notice that it was left, and every later traceback would begin with that exception.
     """
+    outcome: tuple[Any, BaseException | None]
     try:
         outcome = function(*arguments), None
     except BaseException as error:  # the caller raises it
