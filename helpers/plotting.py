@@ -240,7 +240,7 @@ def probabilities(image: Tensor, shares: Tensor, class_names: Sequence[str], tit
 def reliability(table: pd.DataFrame, title: str) -> Figure:
     """Draw `evaluation.reliability`: accuracy over confidence, and below it how many images each slice holds."""
     figure, (upper, lower) = page(5.2, 2, 1, width=0.75 * WIDTH, sharex=True, height_ratios=[3, 1])
-    upper.plot([0, 1], [0, 1], color=GRAY, linestyle="--", label="sure exactly as often as right")
+    upper.plot([0, 1], [0, 1], color=GRAY, linestyle="--", label="perfect calibration")
     error = np.sqrt(table.accuracy * (1 - table.accuracy) / table.images)
     upper.errorbar(table.confidence, table.accuracy, yerr=error, color=BLUE, marker="o", capsize=3, label="the network")
     upper.set(title=title, ylabel="share that is right", ylim=(0, 1.05))
