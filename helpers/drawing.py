@@ -38,7 +38,7 @@ def load_drawings() -> tuple[np.ndarray, np.ndarray]:
             f"{settings.shown(SHEET)}: missing or damaged; take it from the course's files again"
         ) from None
     if sheet.shape != (10 * PAD_SIZE, 10 * PAD_SIZE) or sheet.dtype != np.uint8:
-        raise ValueError(f"{settings.shown(SHEET)}: is another picture; take it from the course again")
+        raise ValueError(f"{settings.shown(SHEET)}: is another picture; take it from the course's files again")
     drawings = sheet.reshape(10, PAD_SIZE, 10, PAD_SIZE).swapaxes(1, 2).reshape(100, PAD_SIZE, PAD_SIZE)
     return drawings, np.arange(10).repeat(10)
 

@@ -166,5 +166,7 @@ def test_without_the_sheet_one_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp
     path = tmp_path / "sheet.png"
     spoil(path)
     monkeypatch.setattr(drawing, "SHEET", path)
-    with pytest.raises(ValueError, match=r"^[^\n]*sheet\.png: missing or damaged; take it from the course again$"):
+    with pytest.raises(
+        ValueError, match=r"^[^\n]*sheet\.png: missing or damaged; take it from the course's files again$"
+    ):
         drawing.load_drawings()
