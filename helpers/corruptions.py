@@ -1,7 +1,6 @@
 """A dozen corruptions in the manner of MNIST-C (arXiv 1906.02337): what pens, paper, cameras and scanners may do.
 
-How strong each is, we chose by eye: a person still reads nearly every digit. Compare networks under one corruption, not
-one corruption with another.
+How strong each of them is, we chose by eye. So compare networks under one corruption, not one corruption with another.
 """
 
 from collections.abc import Callable
