@@ -15,6 +15,7 @@ from course.__main__ import build_parser
 from course.chapters import all_chapters
 from course.maintain import record, refresh, tables
 from helpers import settings
+from helpers.corruptions import CORRUPTIONS
 from helpers.results import load_result, load_sweep
 
 DOCUMENTS = [*settings.ROOT.glob("*.md"), settings.ROOT / "results" / "README.md", *settings.ROOT.glob("docs/*.md")]
@@ -128,6 +129,16 @@ def test_the_recorded_mistakes_are_those_that_the_test_accuracies_count() -> Non
     assert all(true != given for run in misread for _, true, given in run)
 
 
+def test_the_corrupted_images_were_read_by_the_networks_that_the_sweeps_trained() -> None:
+    """Without a corruption, each seed scores what its sweep noted, image for image."""
+    recorded = load_result("corruptions.json")
+    for recipe, sweep in (("course", "seed_protocol"), ("best", "best_recipe")):
+        noted = load_sweep(sweep).set_index("seed").loc[recorded["seeds"], "test_accuracy"]
+        assert recorded["accuracy"][recipe]["none"] == pytest.approx(noted.tolist(), abs=1e-9)
+    rows = [list(of_recipe) for of_recipe in recorded["accuracy"].values()]
+    assert rows == [["none", *CORRUPTIONS]] * len(record.CORRUPTED)
+
+
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_recorded_sweep_says_how_to_repeat_it(name: str) -> None:
     """Its command is the one that `record` runs, and makes the runs that are recorded; it is parsed, not run."""
@@ -162,6 +173,8 @@ def test_record_runs_each_sweep_and_keeps_its_tables(tmp_path: Path, monkeypatch
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(record, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(record, "misread", lambda name: [])
+    monkeypatch.setattr(record, "corrupted", lambda: {})
+    monkeypatch.setattr(record, "CORRUPTED", ())
     monkeypatch.setattr(
         record, "load_sweep", lambda *_: pd.DataFrame({"run": ["first"], "learning_rate": 0.003, "batch_size": 32})
     )

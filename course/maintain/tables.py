@@ -166,6 +166,21 @@ def decay() -> str:
     return f"{recipes('decay', 'recipes')}\n\n{words}"
 
 
+def corruptions() -> str:
+    """Return the accuracy of three recipes under each corruption, and what augmentation alone gains, seed by seed."""
+    course, without, augmented = load_result("corruptions.json")["accuracy"].values()
+    rows = []
+    for name in course:
+        row = {"corruption": name}
+        for title, accuracy in (("`course`", course), ("`no_augmentation`", without), ("`best`", augmented)):
+            row[f"{title}: test accuracy (%)"] = percent(pd.Series(accuracy[name]))
+        row["gain of augmentation, paired by seed"] = gain(
+            100 * pd.Series(augmented[name]), 100 * pd.Series(without[name])
+        )
+        rows.append(row)
+    return table(rows)
+
+
 def aims() -> str:
     """Return what we had aimed at, and what came out."""
     bench = load_result("bench.json")
@@ -244,6 +259,7 @@ def parts() -> dict[Path, dict[str, str]]:
         "decay": decay(),
         "networks": tested("seed_protocol", "best_recipe", "small_network", "large_network"),
         "one epoch": recipes("one_epoch"),
+        "corruptions": corruptions(),
         "benchmark": benchmark(),
         "busy machine": busy_machine(),
         "aims": aims(),
