@@ -80,7 +80,7 @@ class Look {
     fillTable(this.element(`products${number}`), products);
     const total = parts.reduce((all, part) => all + part.sum, 0);
     const kept = Math.max(0, total + bias).toFixed(2);
-    const end = `bias ${signed(bias)} makes ${signed(total + bias)}; ReLU keeps ${kept}.`;
+    const end = `with the bias ${signed(bias)}, that is ${signed(total + bias)}; ReLU keeps ${kept}.`;
     const where = `Map ${map}, row ${y}, column ${x}: `;
     this.element(`sum${number}`).textContent = number === 1
       ? `${where}the 25 products add up to ${signed(sum)}; ${end}`
@@ -104,7 +104,7 @@ class Look {
     this.element("way-words").textContent =
       `For “${DATA.classNames[answer]}”, the hidden numbers that count most add ${named}. With the rest and the bias ` +
       `${signed(bias)}, the sum is ${signed(this.result.logits[answer])}. Hidden number ${hidden} is ` +
-      `${this.result.hidden[hidden].toFixed(2)}, and its weight for this answer ${signed(output[hidden])}.`;
+      `${this.result.hidden[hidden].toFixed(2)}; its weight for this answer is ${signed(output[hidden])}.`;
   }
 
   pointAtWay(event) {
@@ -119,9 +119,9 @@ class Look {
     this.element(choice).dispatchEvent(new Event("change"));
   }
 
-  // Cover a square with paper, wherever it fits, and read again. What counts is the answer's lead: its number before
-  // softmax minus the next best one's, since a probability that begins near 1 hardly moves. It takes 196 readings: some at a time, so that the
-  // page stays quick. `isCurrent` tells whether the drawing is still the same.
+  // Cover a square with paper, place by place, and read again. What counts is the answer's lead: its logit minus the
+  // next best one's, since a probability that begins near 1 hardly moves. It takes 196 readings: some at a time, so
+  // that the page stays quick. `isCurrent` tells whether the drawing is still the same.
   async showOcclusion(isCurrent) {
     const { weights, image, result } = this;
     const answer = argmax(result.probabilities);
