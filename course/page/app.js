@@ -161,8 +161,5 @@ function furnish() {
   const tens = { size: 10, count: 1, columns: 1, start: { map: 0, y: 0, x: 0 }, hover: false }; // ten rows of ten images
   choosePixel(element("tests"), { ...tens, chosen: ({ y, x }) => showTest(10 * y + x) });
   element("another-test").addEventListener("click", () => showTest(Math.floor(DATA.labels.length * Math.random())));
-  for (const colors of ["print", "(prefers-color-scheme: dark)"]) { // of all pictures, this one has the page's own colors
-    matchMedia(colors).addEventListener("change", () => look.showWay());
-  }
   update();
 }

@@ -206,33 +206,38 @@ function drawWay(canvas, result, { answer, hidden, toAnswer, toHidden }) {
   };
   lines(WAY.inputs, WAY.hidden[hidden], toHidden);
   lines(WAY.hidden, WAY.answers[answer], toAnswer);
-  const ink = getComputedStyle(canvas).color, paper = getComputedStyle(canvas).backgroundColor;
+  const erase = () => { // what is behind a circle or a square, so that the page's color shows, light, dark or on paper
+    context.globalCompositeOperation = "destination-out";
+    context.fillStyle = "black";
+    context.fill();
+    context.globalCompositeOperation = "source-over";
+  };
   const dot = ([x, y], radius, value, largest, isChosen) => {
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
-    context.fillStyle = paper;
-    context.fill();
+    erase();
     context.fillStyle = rgba(value, largest);
     context.fill();
-    context.strokeStyle = ink;
+    context.strokeStyle = NEUTRAL;
     context.lineWidth = isChosen ? 2.5 : 0.5;
     context.stroke();
   };
   const largestInput = Math.max(...result.pooled2), largestHidden = Math.max(...result.hidden);
   WAY.inputs.forEach(([x, y], i) => {
-    context.fillStyle = paper;
-    context.fillRect(x - 5.5, y - 5.5, 11, 11);
+    context.beginPath();
+    context.rect(x - 5.5, y - 5.5, 11, 11);
+    erase();
     context.fillStyle = rgba(result.pooled2[i], largestInput);
-    context.fillRect(x - 5.5, y - 5.5, 11, 11);
-    context.strokeStyle = ink;
-    context.lineWidth = 0.15;
-    context.strokeRect(x - 5.5, y - 5.5, 11, 11);
+    context.fill();
+    context.strokeStyle = NEUTRAL;
+    context.lineWidth = 0.3;
+    context.stroke();
   });
   WAY.hidden.forEach((at, i) => dot(at, 6.5, result.hidden[i], largestHidden, i === hidden));
   context.font = "20px system-ui, sans-serif";
   WAY.answers.forEach(([x, y], i) => {
     dot([x, y], 11, result.probabilities[i], 1, i === answer);
-    context.fillStyle = ink;
+    context.fillStyle = NEUTRAL;
     context.fillText(DATA.classNames[i], x + 19, y + 7);
   });
 }
