@@ -50,7 +50,8 @@ def _box(ink: Tensor) -> tuple[int, int, int, int]:
 def _drawn() -> Tensor:
     """Return an image uint8, wider than high, with margins, faint ink at each edge of its box, and a gap both ways."""
     height, width = between(11, 15), between(20, 25)
-    top, bottom, left, right = between(1, 4), height - between(1, 4), between(1, 4), width - between(1, 4)
+    top, left = between(1, 4), between(1, 4)
+    bottom, right = height - top % 3 - 1, width - left % 3 - 1  # no margin is as wide as the opposite one
     image = torch.zeros(height, width, dtype=torch.uint8)
     dark = torch.randint(200, 255, (bottom - top - 2, right - left - 2))
     image[top + 1 : bottom - 1, left + 1 : right - 1] = dark * (torch.rand(dark.shape) < 0.6)
@@ -274,7 +275,9 @@ def center_of_mass(answer: Callable) -> str:
         (torch.tensor([[0, 0, 0], [0, 0, 1]], dtype=torch.uint8), "a single faint pixel, [[0, 0, 0], [0, 0, 1]]", "Its own place is the center: (1, 2)."),
     ]:  # fmt: skip
         check_edge_case(answer, (as_given(image),), right(image), which, wanted, read)
-    return "Dark pixels pull harder than pale ones, as heavy things do."
+    return (
+        "Each pixel counts as much as its ink. This is the point that MNIST's makers moved to the middle of each image."
+    )
 
 
 # --- 8.3 and 8.4 ---
@@ -311,6 +314,10 @@ def paired_difference(answer: Callable) -> str:
 
         return [(lambda before, after, exact=exact: wrong(before, after, exact), words) for exact in (right, one_less)]
 
+    def once(change: Callable[..., Any], words: str) -> list[tuple[Callable, str]]:
+        """Return the same for an answer that makes no use of the right error."""
+        return mistake(change, words)[:1]
+
     def binomial(p: Any, n: int) -> float:
         return 100 * math.sqrt(p * (1 - p) / n)
 
@@ -323,17 +330,17 @@ def paired_difference(answer: Callable) -> str:
     reach = "The difference is right. Is there a 1.96, or a 2, in the error? That belongs to the 95 % interval. The question is about one standard error."
     first = "The difference is right."
     common_mistakes: Mistakes = [pair for pairs in [
-        mistake(lambda d, e, n, up, down, b, a: (d, math.hypot(binomial(a, n), binomial(b, n))), independent),
-        mistake(lambda d, e, n, up, down, b, a: (d, math.hypot(binomial(a, n - 1), binomial(b, n - 1))), independent),
-        mistake(lambda d, e, n, up, down, b, a: (-d, math.hypot(binomial(a, n), binomial(b, n))), f"{backward} And take the error from the difference of each image, not from two accuracies."),
-        mistake(lambda d, e, n, up, down, b, a: (d / 100, math.hypot(binomial(a, n), binomial(b, n)) / 100), f"{points} And take the error from the difference of each image, not from two accuracies."),
-        mistake(lambda d, e, n, up, down, b, a: (d, binomial(a, n) + binomial(b, n)), f"{first} But you added the errors of two accuracies. Take the difference of each image, −1, 0 or 1, and then the standard error of their mean."),
-        mistake(lambda d, e, n, up, down, b, a: (d, binomial(a, n)), f"{first} But that is the error of the accuracy *after* alone. Take the difference of each image first."),
-        mistake(lambda d, e, n, up, down, b, a: (d, binomial(b, n)), f"{first} But that is the error of the accuracy *before* alone. Take the difference of each image first."),
-        mistake(lambda d, e, n, up, down, b, a: (d, binomial(abs(d) / 100, n)), f"{first} But √(p(1 − p)/n) is for zeros and ones, and there is a −1 among the differences. Take their standard deviation."),
-        mistake(lambda d, e, n, up, down, b, a: (d, 100 * math.sqrt(up + down) / n), f"{first} The error is nearly so: before the root, the square of the mean difference has to be subtracted. The variance is measured from the mean, not from 0."),
-        mistake(lambda d, e, n, up, down, b, a: (d, binomial((up + down) / n, n)), f"{first} But in the error, losses count like gains. Keep the sign of each difference."),
-        mistake(lambda d, e, n, up, down, b, a: (100 * (up + down) / n, binomial((up + down) / n, n)), xor),
+        once(lambda d, e, n, up, down, b, a: (d, math.hypot(binomial(a, n), binomial(b, n))), independent),
+        once(lambda d, e, n, up, down, b, a: (d, math.hypot(binomial(a, n - 1), binomial(b, n - 1))), independent),
+        once(lambda d, e, n, up, down, b, a: (-d, math.hypot(binomial(a, n), binomial(b, n))), f"{backward} And take the error from the difference of each image, not from two accuracies."),
+        once(lambda d, e, n, up, down, b, a: (d / 100, math.hypot(binomial(a, n), binomial(b, n)) / 100), f"{points} And take the error from the difference of each image, not from two accuracies."),
+        once(lambda d, e, n, up, down, b, a: (d, binomial(a, n) + binomial(b, n)), f"{first} But you added the errors of two accuracies. Take the difference of each image, −1, 0 or 1, and then the standard error of their mean."),
+        once(lambda d, e, n, up, down, b, a: (d, binomial(a, n)), f"{first} But that is the error of the accuracy *after* alone. Take the difference of each image first."),
+        once(lambda d, e, n, up, down, b, a: (d, binomial(b, n)), f"{first} But that is the error of the accuracy *before* alone. Take the difference of each image first."),
+        once(lambda d, e, n, up, down, b, a: (d, binomial(abs(d) / 100, n)), f"{first} But √(p(1 − p)/n) is for zeros and ones, and there is a −1 among the differences. Take their standard deviation."),
+        once(lambda d, e, n, up, down, b, a: (d, 100 * math.sqrt(up + down) / n), f"{first} The error is nearly so: before the root, the square of the mean difference has to be subtracted. The variance is measured from the mean, not from 0."),
+        once(lambda d, e, n, up, down, b, a: (d, binomial((up + down) / n, n)), f"{first} But in the error, losses count like gains. Keep the sign of each difference."),
+        once(lambda d, e, n, up, down, b, a: (100 * (up + down) / n, binomial((up + down) / n, n)), xor),
         mistake(lambda d, e, n, up, down, b, a: (100 * (up + down) / n, e), f"The error is right. {xor}"),
         mistake(lambda d, e, n, up, down, b, a: (d, e * math.sqrt(n)), no_root),
         mistake(lambda d, e, n, up, down, b, a: (-d, e * math.sqrt(n)), f"{backward} And the error of a *mean* of N numbers is smaller than their spread: by how much?"),
@@ -349,11 +356,11 @@ def paired_difference(answer: Callable) -> str:
         mistake(lambda d, e, n, up, down, b, a: (-d, e), backward),
         mistake(lambda d, e, n, up, down, b, a: (-d / 100, e / 100), f"{backward} And it should be in percentage points, not in shares."),
         mistake(lambda d, e, n, up, down, b, a: (e, d), "The two have changed places: the difference comes first."),
-        mistake(lambda d, e, n, up, down, b, a: (100 * (up - down) / (up + down), 100 * spread(up + down, up, down) / math.sqrt(up + down)), changed_only),
-        mistake(lambda d, e, n, up, down, b, a: (100 * (up - down) / (up + down), 100 * spread(up + down, up, down) / math.sqrt(up + down - 1)), changed_only),
+        once(lambda d, e, n, up, down, b, a: (100 * (up - down) / (up + down), 100 * spread(up + down, up, down) / math.sqrt(up + down)), changed_only),
+        once(lambda d, e, n, up, down, b, a: (100 * (up - down) / (up + down), 100 * spread(up + down, up, down) / math.sqrt(up + down - 1)), changed_only),
         mistake(lambda d, e, n, up, down, b, a: (100 * (up - down) / (up + down), e), f"The error is right. {changed_only}"),
-        mistake(lambda d, e, n, up, down, b, a: (d, 100 * spread(up + down, up, down) / math.sqrt(up + down)), f"{first} In the error, only the images that changed are counted. {changed_only}"),
-        mistake(lambda d, e, n, up, down, b, a: (d, 100 * spread(up + down, up, down) / math.sqrt(n)), f"{first} In the error, only the images that changed are counted. {changed_only}"),
+        once(lambda d, e, n, up, down, b, a: (d, 100 * spread(up + down, up, down) / math.sqrt(up + down)), f"{first} In the error, only the images that changed are counted. {changed_only}"),
+        once(lambda d, e, n, up, down, b, a: (d, 100 * spread(up + down, up, down) / math.sqrt(n)), f"{first} In the error, only the images that changed are counted. {changed_only}"),
         mistake(lambda d, e, n, up, down, b, a: (d, 1.96 * e), reach),
         mistake(lambda d, e, n, up, down, b, a: (d, 2 * e), reach),
         mistake(lambda d, e, n, up, down, b, a: (d / b, e), "The error is right. You divided the difference by the accuracy before. Percentage points are the plain difference of two percentages."),
@@ -361,8 +368,8 @@ def paired_difference(answer: Callable) -> str:
         mistake(lambda d, e, n, up, down, b, a: (up - down, e), "The error is right. The difference is a number of images; out of how many?"),
         mistake(lambda d, e, n, up, down, b, a: (up - down, e * n / 100), "Those are numbers of images. In percentage points: out of 100 images."),
         mistake(lambda d, e, n, up, down, b, a: (100 * (up + 255 * down) / n, e), "The error is right. In the difference, a uint8 has no −1: it begins again at 255. Make floats of both first."),
-        mistake(lambda d, e, n, up, down, b, a: (100 * (up + 255 * down) / n, 100 * math.sqrt((up + 255**2 * down) / n - ((up + 255 * down) / n) ** 2) / math.sqrt(n)), "A uint8 has no −1: it begins again at 255. Make floats of both before you subtract."),
-        mistake(lambda d, e, n, up, down, b, a: (100 * a, binomial(a, n)), "That is the accuracy after, with its own error. How far is it from the accuracy before?"),
+        once(lambda d, e, n, up, down, b, a: (100 * (up + 255 * down) / n, 100 * math.sqrt((up + 255**2 * down) / n - ((up + 255 * down) / n) ** 2) / math.sqrt(n)), "A uint8 has no −1: it begins again at 255. Make floats of both before you subtract."),
+        once(lambda d, e, n, up, down, b, a: (100 * a, binomial(a, n)), "That is the accuracy after, with its own error. How far is it from the accuracy before?"),
         mistake(lambda d, e, n, up, down, b, a: (round(d, 1), round(e, 1)), toolkit.ROUNDED),
         mistake(lambda d, e, n, up, down, b, a: (round(d, 2), round(e, 2)), toolkit.ROUNDED),
         mistake(lambda d, e, n, up, down, b, a: (int(d), int(e)), toolkit.CUT_OFF),
@@ -371,7 +378,8 @@ def paired_difference(answer: Callable) -> str:
     def draw() -> tuple[Tensor, Tensor]:
         cases = torch.tensor([[1, 1, 0, 0], [1, 0, 1, 0]], dtype=torch.bool)  # right twice, lost, gained, wrong twice
         shares = torch.tensor([0.42, 0.12, 0.28, 0.18])
-        before, after = cases[:, shares.multinomial(between(60, 120), replacement=True)]
+        images = (61, 67, 73, 83, 97, 103)[between(0, 6)]  # primes, so that no percentage is halfway when rounded
+        before, after = cases[:, shares.multinomial(images, replacement=True)]
         return before, after
 
     def read(got: object, before: Tensor, after: Tensor) -> Tensor:
@@ -394,7 +402,7 @@ def paired_difference(answer: Callable) -> str:
     ]:  # fmt: skip
         inputs = torch.tensor(before) == 1, torch.tensor(after) == 1
         check_edge_case(reading, inputs, right(*inputs), which, wanted)
-    return "What the two networks have in common cancels out, image by image. So the error is smaller than that of two accuracies."  # fmt: skip
+    return "What both networks read alike cancels out, image by image, so this error is usually smaller than that of two accuracies."  # fmt: skip
 
 
 def answered_and_wrong(answer: Callable) -> str:
@@ -571,9 +579,7 @@ def fgsm(answer: Callable) -> str:
         mistake(lambda x, g, step: (x + step * g).clamp(0, 1), itself),
         mistake(lambda x, g, step: x + step * g, itself),
         mistake(lambda x, g, step: (x + step * len(x) * g).clamp(0, 1), itself),
-        mistake(lambda x, g, step: (x - step * g).clamp(0, 1), f"{itself} And the sign in front is wrong: the loss should grow."),
         mistake(lambda x, g, step: (x + step * g / length(g)).clamp(0, 1), "You divided the gradient by its length. Take the *sign* of each of its numbers instead, so that each pixel moves by a whole step."),
-        mistake(lambda x, g, step: (x + step * g / g.abs().amax((1, 2, 3), keepdim=True)).clamp(0, 1), "You divided the gradient by its largest number. Take the *sign* of each of its numbers instead, so that each pixel moves by a whole step."),
         mistake(lambda x, g, step: x + step * g.sign(), clamp),
         mistake(lambda x, g, step: (x + step * g.sign()).clamp(min=0), f"{clamp} Yours are never below 0, but some are above 1."),
         mistake(lambda x, g, step: (x + step * g.sign()).clamp(max=1), f"{clamp} Yours are never above 1, but some are below 0."),
@@ -584,7 +590,6 @@ def fgsm(answer: Callable) -> str:
         mistake(lambda x, g, step: (x + step * torch.where(g >= 0, 1, -1)).clamp(0, 1), zero),
         mistake(lambda x, g, step: (x + step * (g > 0)).clamp(0, 1), "Only the pixels with a gradient above 0 moved. Those below 0 move down."),
         mistake(lambda x, g, step: (x + step * g.sum(0).sign()).clamp(0, 1), "All images moved in the same direction. Each has a gradient of its own: don't average over the batch."),
-        mistake(lambda x, g, step: (x + step * g[0].sign()).clamp(0, 1), "All images moved in the direction of the first one's gradient. Each has a gradient of its own."),
         mistake(lambda x, g, step: (x * (1 + step * g.sign())).clamp(0, 1), "You multiplied. The step is *added* to each pixel, or subtracted, whatever its value."),
         mistake(lambda x, g, step: x, "The images came back as they were."),
         mistake(lambda x, g, step: step * g.sign(), "That is the change alone. Add it to the pixels, then clamp."),
@@ -621,11 +626,11 @@ def fgsm(answer: Callable) -> str:
         return f"{len(pixels)} image{'s' * (len(pixels) > 1)} and step={step} (the first four pixels: {listed})"
 
     hint = "Pixels plus step times the sign of the gradient, clamped to 0 to 1. The gradient is that of the loss F.nll_loss(reader(pixels), labels), with respect to the pixels."
-    edges = [draw(images=1), draw(images=3), draw(images=2, step=1.0)]
+    edges = [draw(images=1), draw(images=2), draw(images=3, step=1.0)]
     check_function(minding if callable(answer) else answer, draw, right, common_mistakes, about, hint, edges=edges)
     reader, pixels, labels, _ = draw(images=2)
     check_edge_case(minding, (reader, pixels, labels, 0.0), pixels, "step=0.0", "A step of 0 changes nothing.")
-    return "Each pixel moved by one step, in its own direction, and no gradient was left behind."
+    return "Each pixel moved by one step, up or down, and no gradient was left behind."
 
 
 CHECKS: dict[str, Callable] = {
