@@ -84,8 +84,8 @@ def assemble(content: dict, ages: list[str], dataset: Dataset, challenge: str) -
 
     The weights of earlier epochs, `ages`, come last, so that the page reads before a browser has read them.
     """
-    style = (PARTS / "style.css").read_text(encoding="utf-8")
-    script = "\n".join(["'use strict';", *((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)])
+    style = joined("pad.css", "style.css")
+    script = "'use strict';\n" + joined(*(f"{name}.js" for name in SCRIPTS))
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src blob:; "
     policy += "base-uri 'none'; form-action 'none'"
     parts = {
@@ -105,6 +105,11 @@ def assemble(content: dict, ages: list[str], dataset: Dataset, challenge: str) -
     for name, text in parts.items():  # not `format`, since nobody wants to double each brace
         page = page.replace(f"{{{name}}}", text, 1)
     return page
+
+
+def joined(*names: str) -> str:
+    """Return the text of some of the files beside this one, one after the other."""
+    return "\n".join((PARTS / name).read_text(encoding="utf-8") for name in names)
 
 
 def read_run(run: Path) -> tuple[dict, list[dict[str, Tensor]]]:
