@@ -13,10 +13,35 @@ from PIL import Image, ImageOps
 
 from helpers import settings
 
+SHEET = settings.ROOT / "results" / "drawings" / "sheet.png"  # a row for each digit, a column for each hand
+PAD_SIZE = 280  # pixels: the side of what is drawn on the pad
 IMAGE_SIZE = 28  # pixels: the side of what the network takes
 BOX_SIZE = 20  # what the digit's longer side becomes
 PHOTO_SIZE = 256  # what a photo's longer side becomes before anybody looks for ink
 STROKE = 16  # pixels of such a photo: twice this is the widest stroke that counts as ink and not as a dark place
+
+
+def load_drawings() -> tuple[np.ndarray, np.ndarray]:
+    """Load the hundred drawings that come with the course: ten digits by each of ten hands, drawn on the page's pad.
+
+    Returns:
+        Drawings, uint8 (100, 280, 280), 255 is ink; and labels, int64 (100,): ten zeros, ten ones, and so on, each
+        ten by the hands in the same order.
+
+    Raises:
+        ValueError: the file is missing, or isn't such a sheet.
+    """
+    try:
+        with Image.open(SHEET) as picture:
+            sheet = np.array(picture)
+    except OSError:
+        raise ValueError(
+            f"{settings.shown(SHEET)}: missing or damaged; take it from the course's files again"
+        ) from None
+    if sheet.shape != (10 * PAD_SIZE, 10 * PAD_SIZE) or sheet.dtype != np.uint8:
+        raise ValueError(f"{settings.shown(SHEET)}: is another picture; take it from the course again")
+    drawings = sheet.reshape(10, PAD_SIZE, 10, PAD_SIZE).swapaxes(1, 2).reshape(100, PAD_SIZE, PAD_SIZE)
+    return drawings, np.arange(10).repeat(10)
 
 
 def prepare(drawing: np.ndarray, cut: bool = True, fit: bool = True, center: bool = True) -> np.ndarray:

@@ -16,19 +16,17 @@ import pytest
 import safetensors.torch
 import torch
 from accessibility import violations
+from browser import BROWSER, draw, needs_browser
 from conftest import HAS_MNIST
 from PIL import Image
 from strokes import Stroke, drawn
 
 from course.__main__ import main
-from course.handouts import printing
 from course.page import build
 from helpers import checkpoint, data, drawing, results, settings
 from helpers.model import BatchNormNet, MNISTClassification
 
 REFERENCE = settings.ROOT / "results" / "reference"
-BROWSER = printing.find_browser()
-needs_browser = pytest.mark.skipif(not BROWSER, reason="neither Chromium nor Chrome is on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -180,14 +178,7 @@ class Opened:
     def draw(self, strokes: list[Stroke]) -> None:
         """Draw with the mouse; places go from 0 to 1."""
         self.tab.click("#clear")
-        box = self.tab.locator("#pad").bounding_box()
-        for stroke in strokes:
-            points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in stroke]
-            self.tab.mouse.move(*points[0])
-            self.tab.mouse.down()
-            for point in points[1:]:
-                self.tab.mouse.move(*point)
-            self.tab.mouse.up()
+        draw(self.tab, "#pad", strokes)
 
     def touch(self, strokes: list[Stroke]) -> None:
         """Draw with a finger."""
@@ -235,16 +226,6 @@ class Opened:
         """Return the answer, once it is there."""
         self.tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return self.tab.text_content("#answer")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    arguments = [word for word in printing.command(BROWSER, "") if word == "--no-sandbox"]
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

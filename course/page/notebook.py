@@ -14,9 +14,14 @@ from PIL import Image, ImageOps
 from course.page import build
 from helpers import results, training
 from helpers.data import load_dataset
+from helpers.drawing import PAD_SIZE
 
-PAD_SIZE = 280  # as in draw.js
-FRAME_HEIGHT = 720  # pixels of the screen: the pad with its tools, and the answer beside it
+# As high as the pad with its tools, and the answer beside it; light or dark as JupyterLab is.
+FRAME_STYLE = """
+.course-page { width: 100%; height: 720px; border: 1px solid #8888; border-radius: 8px; }
+[data-jp-theme-light="true"] .course-page { color-scheme: light; }
+[data-jp-theme-light="false"] .course-page { color-scheme: dark; }
+"""
 TITLE = "The page that draws, reads and looks inside"
 UNWATCHED = "Open this notebook in JupyterLab to have the page right here, or write it to a file: python -m course page"
 
@@ -75,6 +80,6 @@ def show_page(run_dir: str | Path, dataset: str = "auto", data_dir: str | Path =
         return
     run = results.find_run(run_dir, load_dataset(dataset, data_dir).name)
     page = html.escape(build.build(run, data_dir))
-    frame = f'<iframe srcdoc="{page}" title="{TITLE}" sandbox="allow-scripts" '
-    frame += f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 1px solid #8888; border-radius: 8px"></iframe>'
+    frame = f'<style>{FRAME_STYLE}</style><iframe class="course-page" srcdoc="{page}" title="{TITLE}" '
+    frame += 'sandbox="allow-scripts"></iframe>'
     display({"text/html": frame, "text/plain": UNWATCHED}, raw=True)
