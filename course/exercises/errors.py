@@ -8,6 +8,7 @@ from types import TracebackType
 HINTS_FOR_ERRORS = {
     "floating point": "That needs floating-point numbers: call .float() first.",
     "result type Float can't be cast": "The tensor holds whole numbers and the result does not: call .float() first.",
+    "two bool tensors": "True and False are no numbers yet: call .float() on both first.",
     "leaf Variable that requires grad": "Changing a parameter by hand needs `with torch.no_grad():` around it.",
     "does not require grad": "The loss doesn't know the parameters, so there is no gradient. Is `no_grad` on?",
     "backward through the graph a second time": "These gradients were computed already: compute a new loss first.",
