@@ -1,5 +1,6 @@
 """Drawings and photos made as MNIST was: each step does what it says, and can be left out."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,32 @@ def test_what_is_no_picture_is_refused_in_one_line(content: bytes, tmp_path: Pat
     (tmp_path / "seven.png").write_bytes(content)
     with pytest.raises(ValueError, match=r"^[^\n]*seven\.png: can't be read as a picture; give a PNG or JPEG file$"):
         drawing.load_photo(tmp_path / "seven.png")
+
+
+# --- the drawings that come with the course ---
+
+
+def test_the_drawings_are_ten_of_each_digit_and_each_is_where_its_strokes_are() -> None:
+    drawings, labels = drawing.load_drawings()
+    assert drawings.shape == (100, 280, 280) and drawings.dtype == np.uint8
+    assert labels.dtype == np.int64 and labels.tolist() == [digit for digit in range(10) for _ in range(10)]
+    kept = json.loads(drawing.SHEET.with_name("strokes.json").read_text(encoding="utf-8"))
+    for image, label, each in zip(drawings, labels, kept, strict=True):
+        points = np.concatenate(each["strokes"])  # (N, 2), x and y
+        (left, top), (right, bottom) = points.min(0) - each["width"] / 2 - 1, points.max(0) + each["width"] / 2 + 1
+        box = box_of(image)
+        assert each["digit"] == label and image.max() == 255
+        assert top <= box[0] and box[1] <= bottom and left <= box[2] and box[3] <= right
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(drawing.SHEET.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize("spoil", [lambda path: None, cut_short], ids=["missing", "cut short"])
+def test_without_the_sheet_one_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spoil: object) -> None:
+    path = tmp_path / "sheet.png"
+    spoil(path)
+    monkeypatch.setattr(drawing, "SHEET", path)
+    with pytest.raises(ValueError, match=r"^[^\n]*sheet\.png: missing or damaged; take it from the course again$"):
+        drawing.load_drawings()

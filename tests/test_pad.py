@@ -1,5 +1,6 @@
 """The pad in a notebook: what is drawn in JupyterLab arrives in Python, and no committed notebook holds its state."""
 
+import json
 import os
 import socket
 import subprocess
@@ -107,7 +108,13 @@ class Lab:
         tab.on("pageerror", lambda error: self.problems.append(str(error)))
         tab.on("request", lambda request: self.requests.append(request.url))
         tab.goto(f"{address}/lab/tree/drawn.ipynb?token=secret&reset")
-        tab.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=120_000)
+        tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        for _ in range(600):  # until then, "Run All Cells" would ask for a kernel
+            with urllib.request.urlopen(f"{address}/api/sessions?token=secret") as answer:
+                if [each for each in json.load(answer) if each["kernel"]["execution_state"] == "idle"]:
+                    break
+            tab.wait_for_timeout(100)
+        tab.wait_for_timeout(1000)
 
     def choose(self, menu: str, entry: str) -> None:
         self.tab.click(f'.lm-MenuBar-itemLabel:text-is("{menu}")')
