@@ -5,10 +5,11 @@ of 28×28. The page of `python -m course page` does the same in JavaScript (`cou
 compute with whole numbers until the one division of each pixel, so that they agree to the last gray value.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from helpers import settings
 
@@ -34,9 +35,7 @@ def load_drawings() -> tuple[np.ndarray, np.ndarray]:
         with Image.open(SHEET) as picture:
             sheet = np.array(picture)
     except OSError:
-        raise ValueError(
-            f"{settings.shown(SHEET)}: missing or damaged; take it from the course's files again"
-        ) from None
+        raise ValueError(f"{settings.shown(SHEET)}: missing or damaged; take it from the course again") from None
     if sheet.shape != (10 * PAD_SIZE, 10 * PAD_SIZE) or sheet.dtype != np.uint8:
         raise ValueError(f"{settings.shown(SHEET)}: is another picture; take it from the course's files again")
     drawings = sheet.reshape(10, PAD_SIZE, 10, PAD_SIZE).swapaxes(1, 2).reshape(100, PAD_SIZE, PAD_SIZE)
@@ -133,6 +132,27 @@ def place(small: np.ndarray, center: bool) -> np.ndarray:
     rows, columns = (range(max(0, -at), min(side, IMAGE_SIZE - at)) for at, side in ((top, height), (left, width)))
     image[np.ix_([top + row for row in rows], [left + column for column in columns])] = small[np.ix_(rows, columns)]
     return image
+
+
+def load_photo(path: str | Path) -> np.ndarray:
+    """Read a photo or a picture for `from_photo`, the right way up; what is transparent becomes white paper.
+
+    Args:
+        path: of a PNG or JPEG file, or what else Pillow reads; a relative one starts at the course's root.
+
+    Returns:
+        uint8 (height, width, 3), red, green and blue; 0 is black.
+
+    Raises:
+        ValueError: it can't be read, or is no picture.
+    """
+    try:
+        with Image.open(settings.from_root(path)) as file:
+            picture = ImageOps.exif_transpose(file).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # damage has many names
+        raise ValueError(f"{settings.shown(path)}: can't be read as a picture; give a PNG or JPEG file") from None
+    paper = Image.new("RGBA", picture.size, "white")
+    return np.asarray(Image.alpha_composite(paper, picture).convert("RGB"))
 
 
 def from_photo(photo: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers import data, drawing
 
@@ -139,6 +140,27 @@ def test_a_photo_may_have_colors() -> None:
 def test_what_is_no_photo_is_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"^photo: got float64 \(5, 5\); give uint8 [^\n]*$"):
         drawing.from_photo(np.zeros((5, 5)))
+
+
+# --- a photo's file ---
+
+
+def test_a_picture_is_read_the_right_way_up_and_what_is_transparent_is_paper(tmp_path: Path) -> None:
+    ink = Image.new("RGBA", (30, 20), (0, 0, 0, 0))
+    ink.paste((0, 0, 0, 255), (0, 0, 10, 20))  # a third, to the left
+    turned = Image.Exif()
+    turned[0x0112] = 6  # as a camera held upright writes it: show me turned by 90 degrees to the right
+    ink.save(tmp_path / "ink.png", exif=turned)
+    read = drawing.load_photo(tmp_path / "ink.png")
+    assert read.shape == (30, 20, 3) and read.dtype == np.uint8
+    assert (read[:10] == 0).all() and (read[10:] == 255).all()
+
+
+@pytest.mark.parametrize("content", [b"no picture at all", b"", b"\x89PNG\r\n\x1a\n" + bytes(50)])
+def test_what_is_no_picture_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "seven.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"^[^\n]*seven\.png: can't be read as a picture; give a PNG or JPEG file$"):
+        drawing.load_photo(tmp_path / "seven.png")
 
 
 # --- the drawings that come with the course ---

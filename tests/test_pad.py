@@ -65,7 +65,10 @@ def test_two_pads_look_alike_in_a_notebook_and_are_pictures_with_alt_text(unwatc
     assert shown[0] == shown[1]
     content, metadata = shown[0]
     assert set(content) == {"text/plain", "image/png"} and content["text/plain"] == "DrawingPad()"
-    assert content["image/png"].startswith(PNG) and metadata["image/png"]["alt"] == "An empty drawing pad."
+    assert (
+        content["image/png"].startswith(PNG)
+        and metadata["image/png"]["alt"] == "A drawing pad on which nobody has drawn."
+    )
 
 
 def test_the_picture_is_that_of_the_drawing(unwatched: None) -> None:

@@ -33,6 +33,7 @@ FIGURES = {  # what a chapter saves in its `run_dir`, and README.md and results/
     "05_experiments": ["sweep_grid", "test_of_two_settings", "seeds"],
     "06_better_training": ["ladder"],
     "07_faster_training": ["faster"],
+    "08_your_own_digits": ["shifts"],
 }
 STRIP = (  # rows of (caption, chapter, cell, part of its picture: left, top, right and bottom as shares)
     (

@@ -56,7 +56,7 @@ class DrawingPad(anywidget.AnyWidget):
         """Return the widget, where a browser is connected, and a picture for wherever it can't be shown."""
         data, metadata = (self.comm and super()._repr_mimebundle_(**kwargs)) or ({}, {})
         drawing = self.drawing
-        alt = "A drawing pad with a drawing on it." if drawing.any() else "An empty drawing pad."
+        alt = "A drawing pad with a drawing on it." if drawing.any() else "A drawing pad on which nobody has drawn."
         picture = ImageOps.expand(Image.fromarray(255 - drawing), border=1, fill=160)  # black on white, with a frame
         png = io.BytesIO()
         picture.save(png, "PNG")
