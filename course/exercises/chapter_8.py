@@ -1,18 +1,20 @@
-"""The checks of chapter 8: the box around the ink, its center of mass, paired differences, a threshold, FGSM."""
+"""The checks of chapter 8: the box around the ink, its center of mass, paired differences, a threshold, FGSM, a figure."""
 
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from statistics import fmean
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course.exercises import toolkit
 from course.exercises.toolkit import Mistakes, WrongAnswer, between, check_edge_case, check_function, refuse
-from helpers import drawing
+from helpers import drawing, results
 
 Image = Tensor | np.ndarray
 
@@ -633,10 +635,43 @@ def fgsm(answer: Callable) -> str:
     return "Each pixel moved by one step, up or down, and no gradient was left behind."
 
 
+# --- 8.6 ---
+
+COSTLY = 5  # points of accuracy
+
+
+def costly_changes(answer: object) -> str:
+    """The changes under which augmentation costs accuracy, read off a figure."""
+    recorded = results.load_result("corruptions.json")["accuracy"]
+    means = {
+        name: 100 * (fmean(recorded["best"][name]) - fmean(of)) for name, of in recorded["no_augmentation"].items()
+    }
+    costly = {name for name, gain in means.items() if gain < -COSTLY}
+    parts = answer.tolist() if isinstance(answer, np.ndarray | pd.Series) else answer
+    if not isinstance(parts, list | tuple | set | frozenset) or not all(isinstance(part, str) for part in parts):
+        raise WrongAnswer(f'I expected names of changes, such as ["blur", "hole"], and got {toolkit.describe(answer)}.')
+    named = [" ".join(part.lower().replace("grey", "gray").replace("_", " ").split()) for part in parts]
+    right = len(costly & set(named))
+    with toolkit.after_success(f"{right} of yours {'is' if right == 1 else 'are'} right." if right else ""):
+        for name in named:
+            given = f'"{name}"'
+            refuse([
+                (name not in means, f"There is no {given}. The names are those in the figure: {', '.join(means)}."),
+                (name not in costly and means.get(name, 0) > 1, f"With {given}, augmentation *gains* accuracy: look to the left of 0."),
+                (name not in costly, f"With {given}, the mean of the five seeds is {means.get(name, 0):+.1f} points: look at the dots farther to the left."),
+            ])  # fmt: skip
+        refuse([
+            (not named, f"Some changes are far to the left of 0. Which dots are below −{COSTLY}?"),
+            (right < len(costly), f"{len(costly) - right} more: whose dots are to the left of −{COSTLY}?"),
+        ])  # fmt: skip
+    return "All of them leave the digit where it is and change what the paper looks like. No training image did."
+
+
 CHECKS: dict[str, Callable] = {
     "8.1": bounding_box,
     "8.2": center_of_mass,
     "8.3": paired_difference,
     "8.4": answered_and_wrong,
     "8.5": fgsm,
+    "8.6": costly_changes,
 }

@@ -5,6 +5,7 @@ import math
 import statistics
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy import ndimage, stats
 from sklearn.metrics import accuracy_score
@@ -529,7 +530,16 @@ RIGHT = {
         moved_with_everything_put_back,
         moved_on(lambda log_probs, labels: F.nll_loss(log_probs.exp(), labels)),
     ],
+    "8.6": [
+        {"noise", "specks", "gray paper", "fog", "ruled paper"},
+        ["fog", "noise", "ruled paper", "specks", "gray paper"],
+        ("Fog", "noise ", "ruled_paper", "specks", "grey paper"),
+        np.array(["fog", "noise", "ruled paper", "specks", "gray paper"]),
+        pd.Series(["fog", "noise", "ruled paper", "specks", "gray paper"], index=[7, 5, 3, 2, 1]),
+        frozenset({"noise", "specks", "gray paper", "fog", "ruled paper"}),
+    ],
 }
+
 WRONG = {
     "8.1": [
         (box_changed(lambda top, bottom, left, right: (top, bottom - 1, left, right - 1)), "A slice ends *before* its second number"),
@@ -706,5 +716,21 @@ WRONG = {
         (moved_without_grad, "Is `no_grad` on?"),
         (moved_by_the_given, "requires_grad_() first"),
         (lambda reader, pixels, labels, step: reader(pixels), "I expected shape"),
+    ],
+    "8.6": [
+        (["noise", "fog", "gray paper"], "3 of yours are right. 2 more: whose dots"),
+        (["fog"], "1 of yours is right. 4 more"),
+        (["noise", "specks", "gray paper", "fog", "ruled paper", "blur"], 'With "blur", the mean of the five seeds is -1.0'),
+        (["noise", "specks", "gray paper", "fog", "ruled paper", "hole"], 'With "hole", the mean of the five seeds is -0.7'),
+        (["shift", "rotation"], 'With "shift", augmentation *gains* accuracy'),
+        (["shear"], 'With "shear", augmentation *gains*'),
+        (["none"], 'With "none", the mean of the five seeds is +0.1'),
+        (["fog", "rain"], 'There is no "rain". The names are those in the figure: none, shift, rotation'),
+        ([], "far to the left of 0"),
+        ("noise, specks, gray paper, fog, ruled paper", "I expected names of changes"),
+        ([7, 9], "I expected names of changes"),
+        (5, "I expected names of changes"),
+        (["fog", None], "I expected names of changes"),
+        (lambda: {"fog"}, "I expected names of changes"),
     ],
 }  # fmt: skip
