@@ -6,7 +6,7 @@ How strong each of them is, we chose by eye. So compare networks under one corru
 from collections.abc import Callable
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as v2
@@ -57,6 +57,22 @@ def hole(pixels: Tensor, generator: Generator, size: int = 6) -> Tensor:
     first = torch.randint(4, 25 - size, (2, len(pixels), 1), generator=generator)  # row, column
     inside = (torch.arange(28) >= first) & (torch.arange(28) < first + size)  # (2, N, 28)
     return pixels.masked_fill((inside[0].unsqueeze(2) & inside[1].unsqueeze(1)).unsqueeze(1), 0)
+
+
+def uphill(network: nn.Module, pixels: Tensor, labels: Tensor) -> Tensor:
+    """Return the direction in which each pixel makes the loss grow; nothing is left in any `.grad`.
+
+    Args:
+        network: takes `pixels` and answers with log-probabilities (N, 10).
+        pixels: float32 (N, 1, 28, 28), 0 is paper and 1 is ink.
+        labels: int64 (N,).
+
+    Returns:
+        float32 (N, 1, 28, 28): the sign of the loss's gradient, −1, 0 or 1.
+    """
+    images = pixels.detach().requires_grad_()
+    loss = F.nll_loss(network(images), labels)
+    return torch.autograd.grad(loss, images)[0].sign()
 
 
 LINES = (torch.arange(28) % 7 == 3).float().reshape(28, 1)  # four of them, one pixel wide

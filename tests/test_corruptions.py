@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from helpers.corruptions import CORRUPTIONS, corrupt
+from helpers.corruptions import CORRUPTIONS, corrupt, uphill
 
 
 @pytest.fixture
@@ -58,3 +58,16 @@ def test_what_keeps_the_place_of_the_ink(pixels: Tensor) -> None:
 def test_a_hole_takes_a_square_of_ink_and_no_more(pixels: Tensor) -> None:
     torn = (corrupt(torch.ones_like(pixels), "hole") == 0).flatten(1).sum(dim=1)
     assert torn.tolist() == [36] * 6
+
+
+def test_uphill_of_two_pixels_by_hand(pixels: Tensor) -> None:
+    # The first pixel speaks for class 0, the second against it, the others say nothing.
+    layer = nn.Linear(784, 2)
+    layer.weight.data.zero_()
+    layer.weight.data[0, :2] = torch.tensor([1.0, -1.0])
+    network = nn.Sequential(nn.Flatten(), layer, nn.LogSoftmax(dim=1))
+    signs = uphill(network, pixels[:2], torch.tensor([0, 1])).flatten(1)
+    assert signs[:, :2].tolist() == [[-1, 1], [1, -1]]
+    assert not signs[:, 2:].any()
+    assert layer.weight.grad is None
+    assert not pixels.requires_grad
