@@ -35,7 +35,9 @@ def load_drawings() -> tuple[np.ndarray, np.ndarray]:
         with Image.open(SHEET) as picture:
             sheet = np.array(picture)
     except OSError:
-        raise ValueError(f"{settings.shown(SHEET)}: missing or damaged; take it from the course's files again") from None
+        raise ValueError(
+            f"{settings.shown(SHEET)}: missing or damaged; take it from the course's files again"
+        ) from None
     if sheet.shape != (10 * PAD_SIZE, 10 * PAD_SIZE) or sheet.dtype != np.uint8:
         raise ValueError(f"{settings.shown(SHEET)}: is another picture; take it from the course's files again")
     drawings = sheet.reshape(10, PAD_SIZE, 10, PAD_SIZE).swapaxes(1, 2).reshape(100, PAD_SIZE, PAD_SIZE)
