@@ -15,6 +15,7 @@ from pathlib import Path
 
 from course import bench_report, folder
 from helpers import results, settings
+from helpers.data import load_dataset
 
 AT_ONCE = (1, 2, 4, 8)
 IMAGES = 10_000  # of each training
@@ -37,7 +38,13 @@ def bench(out: Path, dataset: str, repeats: int) -> dict:
     """
     with folder.own(out, "bench"):
         rows = list(_rows(dataset, repeats))
-        result = {"dataset": dataset, "images": IMAGES, "repeats": repeats, "limit": LIMIT, "rows": rows}
+        result: dict = {
+            "dataset": load_dataset(dataset).name,
+            "images": IMAGES,
+            "repeats": repeats,
+            "limit": LIMIT,
+            "rows": rows,
+        }
         result |= {"cores": os.cpu_count(), "versions": results.versions()}
         results.write_json(out / "shared.json", result)
         results.write_text(out / "shared.md", markdown(result))
@@ -138,7 +145,7 @@ def markdown(result: dict) -> str:
                 "trainings at once": f"{row['at_once']}{where}",
                 "PyTorch's own settings (s)": f"over {before:.0f}" if before >= result["limit"] else f"{before:.1f}",
                 "the course's (s)": f"over {after:.0f}" if after >= result["limit"] else f"{after:.1f}",
-                "the course's ÷ (trainings × one alone)": f"{after / alone / row['at_once']:.2f}",
+                "the course's × one after the other": f"{after / alone / row['at_once']:.2f}",
             }
         )
     title = settings.TITLES.get(result["dataset"], result["dataset"])

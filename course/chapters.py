@@ -14,7 +14,8 @@ from tabulate import tabulate
 from helpers import settings
 
 NOTEBOOKS = settings.ROOT / "notebooks"
-MEASURES = {"04_evaluation": "03_training"}  # a chapter that measures the weights which another one leaves
+# chapters that measure the weights which another one leaves
+MEASURES = {"04_evaluation": "03_training", "08_your_own_digits": "03_training"}
 FOLDERS = ("run_dir",)  # parameters that a run sets itself
 DECIDE_NUMBERS = ("model", "data", "training", "recipes")  # of the helpers
 

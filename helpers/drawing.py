@@ -5,14 +5,43 @@ of 28×28. The page of `python -m course page` does the same in JavaScript (`cou
 compute with whole numbers until the one division of each pixel, so that they agree to the last gray value.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageOps
 
+from helpers import settings
+
+SHEET = settings.ROOT / "results" / "drawings" / "sheet.png"  # a row for each digit, a column for each hand
+PAD_SIZE = 280  # pixels: the side of what is drawn on the pad
 IMAGE_SIZE = 28  # pixels: the side of what the network takes
 BOX_SIZE = 20  # what the digit's longer side becomes
 PHOTO_SIZE = 256  # what a photo's longer side becomes before anybody looks for ink
 STROKE = 16  # pixels of such a photo: twice this is the widest stroke that counts as ink and not as a dark place
+
+
+def load_drawings() -> tuple[np.ndarray, np.ndarray]:
+    """Load the hundred drawings that come with the course: ten digits by each of ten hands, drawn on the page's pad.
+
+    Returns:
+        Drawings, uint8 (100, 280, 280), 255 is ink; and labels, int64 (100,): ten zeros, ten ones, and so on, each
+        ten by the hands in the same order.
+
+    Raises:
+        ValueError: the file is missing, or isn't such a sheet.
+    """
+    try:
+        with Image.open(SHEET) as picture:
+            sheet = np.array(picture)
+    except OSError:
+        raise ValueError(
+            f"{settings.shown(SHEET)}: missing or damaged; take it from the course's files again"
+        ) from None
+    if sheet.shape != (10 * PAD_SIZE, 10 * PAD_SIZE) or sheet.dtype != np.uint8:
+        raise ValueError(f"{settings.shown(SHEET)}: is another picture; take it from the course's files again")
+    drawings = sheet.reshape(10, PAD_SIZE, 10, PAD_SIZE).swapaxes(1, 2).reshape(100, PAD_SIZE, PAD_SIZE)
+    return drawings, np.arange(10).repeat(10)
 
 
 def prepare(drawing: np.ndarray, cut: bool = True, fit: bool = True, center: bool = True) -> np.ndarray:
@@ -105,6 +134,27 @@ def place(small: np.ndarray, center: bool) -> np.ndarray:
     rows, columns = (range(max(0, -at), min(side, IMAGE_SIZE - at)) for at, side in ((top, height), (left, width)))
     image[np.ix_([top + row for row in rows], [left + column for column in columns])] = small[np.ix_(rows, columns)]
     return image
+
+
+def load_photo(path: str | Path) -> np.ndarray:
+    """Read a photo or a picture for `from_photo`, the right way up; what is transparent becomes white paper.
+
+    Args:
+        path: of a PNG or JPEG file, or what else Pillow reads; a relative one starts at the course's root.
+
+    Returns:
+        uint8 (height, width, 3), red, green and blue; 0 is black.
+
+    Raises:
+        ValueError: it can't be read, or is no picture.
+    """
+    try:
+        with Image.open(settings.from_root(path)) as file:
+            picture = ImageOps.exif_transpose(file).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # damage has many names
+        raise ValueError(f"{settings.shown(path)}: can't be read as a picture; give a PNG or JPEG file") from None
+    paper = Image.new("RGBA", picture.size, "white")
+    return np.asarray(Image.alpha_composite(paper, picture).convert("RGB"))
 
 
 def from_photo(photo: np.ndarray) -> np.ndarray:

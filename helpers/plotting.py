@@ -70,10 +70,12 @@ def image_grid(
     columns: int = 10,
     title: str = "",
     row_names: Sequence[str] = (),
+    **colors: Any,
 ) -> Figure:
     """Draw images (N, height, width) in rows of `columns`, with a caption above each, or a name before each row.
 
     Where a caption is wider than its column, there are fewer columns. No images give an empty page that says so.
+    An image's largest number is black; `vmin` and `vmax`, as `imshow` takes them, give all images the same grays.
     """
     columns = min(columns, _columns_for(captions), len(images) or columns)  # a short row fills the page, too
     rows = max(1, -(-len(images) // columns))
@@ -88,7 +90,7 @@ def image_grid(
         axes.set_axis_off()
     for position, image in enumerate(images):
         grid[position].set_axis_on()
-        draw_image(grid[position], image, captions[position] if captions else "")
+        draw_image(grid[position], image, captions[position] if captions else "", **colors)
     for row, name in enumerate(row_names):
         grid[row * columns].set_ylabel(name, rotation=0, ha="right", va="center")
     if not len(images):
@@ -240,7 +242,7 @@ def probabilities(image: Tensor, shares: Tensor, class_names: Sequence[str], tit
 def reliability(table: pd.DataFrame, title: str) -> Figure:
     """Draw `evaluation.reliability`: accuracy over confidence, and below it how many images each slice holds."""
     figure, (upper, lower) = page(5.2, 2, 1, width=0.75 * WIDTH, sharex=True, height_ratios=[3, 1])
-    upper.plot([0, 1], [0, 1], color=GRAY, linestyle="--", label="sure exactly as often as right")
+    upper.plot([0, 1], [0, 1], color=GRAY, linestyle="--", label="perfect calibration")
     error = np.sqrt(table.accuracy * (1 - table.accuracy) / table.images)
     upper.errorbar(table.confidence, table.accuracy, yerr=error, color=BLUE, marker="o", capsize=3, label="the network")
     upper.set(title=title, ylabel="share that is right", ylim=(0, 1.05))
@@ -253,11 +255,13 @@ def reliability(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def confidence_histogram(right: Tensor, wrong: Tensor, title: str) -> Figure:
-    """Draw how sure the network was, 0 to 1, of its right answers and of its wrong ones (both float, any length)."""
+def confidence_histogram(
+    first: Tensor, second: Tensor, title: str, names: tuple[str, str] = ("right", "wrong")
+) -> Figure:
+    """Draw how sure the network was, 0 to 1, of two kinds of answers (both float, any length), named in the legend."""
     figure, axes = page(2.8)
     bins = np.linspace(0, 1, 21).tolist()
-    axes.hist([right.numpy(), wrong.numpy()], bins, color=[BLUE, ORANGE], label=["right", "wrong"], hatch=["", "///"])
+    axes.hist([first.numpy(), second.numpy()], bins, color=[BLUE, ORANGE], label=names, hatch=["", "///"])
     axes.set(title=title, xlabel="how sure the network says it is", ylabel="images", yscale="log")
     axes.set_ylim(bottom=0.7)  # or a bar of one image would have no height
     axes.legend(loc="upper left")
@@ -305,6 +309,58 @@ def strip_plot(
     axes.set_yticks(range(len(groups)), groups)
     axes.set(title=title, xlabel=label, ylim=(len(groups) - 0.5, -0.6))
     axes.grid(axis="x", color=GRAY, alpha=0.25)
+    return figure
+
+
+def intervals(
+    groups: dict[str, dict[str, tuple[float, float, float]]], title: str, label: str, zero: bool = False
+) -> Figure:
+    """Draw a row of intervals for each name, the first on top: of each group one, with its own color and mark.
+
+    Args:
+        groups: by the name for the legend, and then by the row: lower end, value, upper end.
+        label: of the axis of values.
+        zero: draw a line at 0, for differences.
+    """
+    rows = list(next(iter(groups.values())))
+    figure, axes = page(1.0 + 0.3 * len(rows))
+    styles = zip((GRAY, ORANGE, BLUE)[-len(groups) :], ("^", "s", "o")[-len(groups) :], strict=True)
+    for number, ((name, found), (color, mark)) in enumerate(zip(groups.items(), styles, strict=True)):
+        low, value, high = np.array([found[row] for row in rows]).T
+        places = np.arange(len(rows)) + 0.22 * (number - (len(groups) - 1) / 2)
+        style: dict[str, Any] = {"color": color, "marker": mark, "ls": "", "ms": 5, "capsize": 2, "label": name}
+        axes.errorbar(value, places, xerr=[value - low, high - value], **style)
+    if zero:
+        axes.axvline(0, color=GRAY, ls="--", lw=1)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(title=title, xlabel=label, ylim=(len(rows) - 0.5, -0.5))
+    axes.grid(axis="x", color=GRAY, alpha=0.25)
+    if len(groups) > 1:
+        figure.legend(loc="outside lower center", ncols=len(groups))
+    return figure
+
+
+def attributions(images: Tensor, maps: dict[str, Tensor], captions: Sequence[str], title: str, label: str) -> Figure:
+    """Draw a row for each image, and beside it a map for each method: purple above zero, orange below.
+
+    Args:
+        images: (N, height, width).
+        maps: by the name of the method, (N, height, width); the rows of one method share its colors.
+        captions: N words or lines, one before each image.
+        label: of the colors.
+    """
+    figure, grid = page(0.5 + 1.75 * len(images), len(images), len(maps) + 1, squeeze=False)
+    for row, image in enumerate(images):
+        draw_image(grid[row, 0], image)
+        grid[row, 0].set_ylabel(captions[row], rotation=0, ha="right", va="center", fontsize=CAPTION)
+        for column, (name, found) in enumerate(maps.items(), start=1):
+            limit = float(found.abs().max()) or 1.0  # white is zero
+            colors: dict[str, Any] = {"cmap": "PuOr", "vmin": -limit, "vmax": limit}
+            draw_image(grid[row, column], found[row], name if row == 0 else "", **colors)
+            grid[row, column].contour(image, [float(image.max()) / 2], colors=GRAY, linewidths=0.6)
+    for column in range(1, len(maps) + 1):
+        figure.colorbar(grid[0, column].images[0], ax=grid[:, column], location="bottom", shrink=0.8, label=label)
+    figure.suptitle(title)
     return figure
 
 

@@ -102,6 +102,12 @@ def _is_folder_name(value: object) -> bool:
     return isinstance(value, str) and value.strip() != "" and not os.path.expanduser(value).startswith("~")
 
 
+def _is_empty_or_file(value: object) -> bool:
+    if not isinstance(value, str) or os.path.expanduser(value).startswith("~"):
+        return False
+    return value == "" or os.path.isfile(from_root(value))  # False, too, for what can be no file's name
+
+
 _FOLDER = Rule("a folder's name; ~ is your home folder", str, _is_folder_name)
 _TRUE_OR_FALSE = Rule("True or False", _bool, lambda value: isinstance(value, bool))
 
@@ -111,6 +117,9 @@ RULES: dict[str, Rule] = {
     "data_dir": _FOLDER,
     "run_dir": _FOLDER,
     "device": _one_of(DEVICES),
+    "drawing": Rule(
+        "nothing, or the file of a picture, from the course's root or with its whole path", str, _is_empty_or_file
+    ),
     "recipe": _one_of(RECIPES),
     "seed": _whole_number(0, 2**32 - 1),
     "seeds": _whole_number(2, 100),

@@ -3,12 +3,14 @@
 import os
 import signal
 import socket
+from collections.abc import Iterator
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # two test processes share the processor: threads that wait would spin
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from browser import started
 from torch.utils.data import TensorDataset
 
 from helpers import data, download, settings
@@ -40,6 +42,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def digits() -> data.Dataset:
     """The embedded digits, which need no file and no network."""
     return data.load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """The browser of this machine, without a window."""
+    with started() as browser:
+        yield browser
 
 
 @pytest.fixture

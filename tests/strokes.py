@@ -6,9 +6,9 @@ from random import Random
 Stroke = list[tuple[float, float]]
 
 
-def arc(x: float, y: float, width: float, height: float, start: float, end: float) -> Stroke:
+def arc(x: float, y: float, width: float, height: float, start: float, end: float, pieces: int = 8) -> Stroke:
     """Return a part of an ellipse around (x, y), from angle to angle in degrees; 0 is right, 90 is down."""
-    angles = [math.radians(start + (end - start) * step / 8) for step in range(9)]
+    angles = [math.radians(start + (end - start) * step / pieces) for step in range(pieces + 1)]
     return [(x + width * math.cos(angle), y + height * math.sin(angle)) for angle in angles]
 
 

@@ -1,7 +1,11 @@
 """Drawings and photos made as MNIST was: each step does what it says, and can be left out."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers import data, drawing
 
@@ -136,3 +140,55 @@ def test_a_photo_may_have_colors() -> None:
 def test_what_is_no_photo_is_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"^photo: got float64 \(5, 5\); give uint8 [^\n]*$"):
         drawing.from_photo(np.zeros((5, 5)))
+
+
+# --- a photo's file ---
+
+
+def test_a_picture_is_read_the_right_way_up_and_what_is_transparent_is_paper(tmp_path: Path) -> None:
+    ink = Image.new("RGBA", (30, 20), (0, 0, 0, 0))
+    ink.paste((0, 0, 0, 255), (0, 0, 10, 20))  # a third, to the left
+    turned = Image.Exif()
+    turned[0x0112] = 6  # as a camera held upright writes it: show me turned by 90 degrees to the right
+    ink.save(tmp_path / "ink.png", exif=turned)
+    read = drawing.load_photo(tmp_path / "ink.png")
+    assert read.shape == (30, 20, 3) and read.dtype == np.uint8
+    assert (read[:10] == 0).all() and (read[10:] == 255).all()
+
+
+@pytest.mark.parametrize("content", [b"no picture at all", b"", b"\x89PNG\r\n\x1a\n" + bytes(50)])
+def test_what_is_no_picture_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "seven.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"^[^\n]*seven\.png: can't be read as a picture; give a PNG or JPEG file$"):
+        drawing.load_photo(tmp_path / "seven.png")
+
+
+# --- the drawings that come with the course ---
+
+
+def test_the_drawings_are_ten_of_each_digit_and_each_is_where_its_strokes_are() -> None:
+    drawings, labels = drawing.load_drawings()
+    assert drawings.shape == (100, 280, 280) and drawings.dtype == np.uint8
+    assert labels.dtype == np.int64 and labels.tolist() == [digit for digit in range(10) for _ in range(10)]
+    kept = json.loads(drawing.SHEET.with_name("strokes.json").read_text(encoding="utf-8"))
+    for image, label, each in zip(drawings, labels, kept, strict=True):
+        points = np.concatenate(each["strokes"])  # (N, 2), x and y
+        (left, top), (right, bottom) = points.min(0) - each["width"] / 2 - 1, points.max(0) + each["width"] / 2 + 1
+        box = box_of(image)
+        assert each["digit"] == label and image.max() == 255
+        assert top <= box[0] and box[1] <= bottom and left <= box[2] and box[3] <= right
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(drawing.SHEET.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize("spoil", [lambda path: None, cut_short], ids=["missing", "cut short"])
+def test_without_the_sheet_one_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spoil: object) -> None:
+    path = tmp_path / "sheet.png"
+    spoil(path)
+    monkeypatch.setattr(drawing, "SHEET", path)
+    with pytest.raises(
+        ValueError, match=r"^[^\n]*sheet\.png: missing or damaged; take it from the course's files again$"
+    ):
+        drawing.load_drawings()

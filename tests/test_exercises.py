@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from course import chapters, exercises
+from course import exercises
 from course.__main__ import main
 from course.exercises import overview, progress, toolkit
 
-NUMBERS = [path.stem[:2].lstrip("0") for path in chapters.all_chapters()]
-ANSWERS = [importlib.import_module(f"answers.chapter_{number}") for number in NUMBERS]
+ANSWERS = [importlib.import_module(f"answers.chapter_{number}") for number, _ in enumerate(overview.CHAPTERS, start=1)]
 RIGHT = [(number, answer) for module in ANSWERS for number, answers in module.RIGHT.items() for answer in answers]
 WRONG = [
     (number, *wrong) for module in ANSWERS for number, answers in module.WRONG.items() for wrong in answers

@@ -32,6 +32,7 @@ from solutions import filled_copy
 from course import chapters, exercises
 from course.__main__ import main
 from course.folder import MARKER
+from course.handouts import build as handouts
 from course.handouts import copies, folder, pages, printing
 from course.handouts.build import build
 from helpers import settings
@@ -64,7 +65,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def printed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The PDFs of all pages, printed once."""
     out = tmp_path_factory.mktemp("printed")
-    for page in built.rglob("*.html"):
+    for page in built.rglob("[0-9]*.html"):
         target = out / page.relative_to(built).with_suffix(".pdf")
         target.parent.mkdir(exist_ok=True)
         printing.print_to_pdf(page.read_text(encoding="utf-8"), target, BROWSER)
@@ -349,7 +350,7 @@ def test_a_page_needs_no_network(chapter: Path, kind: str, built: Path) -> None:
     assert [image["src"][:30] for image in soup.find_all("img") if not image["src"].startswith("data:image/png;")] == []
     assert not re.search(r"@import|url\(", "".join(style.get_text() for style in soup.find_all("style")))
     for link in soup.find_all("a", href=True):
-        beside = re.fullmatch(r"(\d\d_\w+\.html)(#.*)?", link["href"])
+        beside = re.fullmatch(r"(\d\d_\w+\.html|digits\.html)(#.*)?", link["href"])
         assert link["href"].startswith("https://") or (beside and (built / kind / beside[1]).is_file())
 
 
@@ -557,15 +558,19 @@ def test_two_prints_are_identical(built: Path, printed: Path, tmp_path: Path) ->
 # --- building ---
 
 
+STEMS = ("01_first", "02_second", "03_third")
+
+
 @pytest.fixture
 def small_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three tiny chapters, a printer that takes no time, and the folder for their handouts, which isn't there yet."""
+    """Three tiny chapters, a page and a printer that take no time, and a folder for handouts that isn't there yet."""
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
-    for name in ("01_first", "02_second", "03_third"):
+    for name in STEMS:
         cell = new_markdown_cell(f"# {name}\n[first](01_first.ipynb)", id="only")
         nbformat.write(new_notebook(cells=[cell]), notebooks / f"{name}.ipynb")
     monkeypatch.setattr(chapters, "NOTEBOOKS", notebooks)
+    monkeypatch.setattr(handouts.digits, "build", lambda: "the page")
     monkeypatch.setattr(printing, "find_browser", lambda: "browser")
     monkeypatch.setattr(printing, "print_to_pdf", lambda html, target, _, paper: target.write_text(paper))
     return tmp_path / "for class"
@@ -586,13 +591,53 @@ def files_in(out: Path) -> set[str]:
 
 
 def expected(*stems: str, endings: tuple[str, ...] = ("html", "ipynb")) -> set[str]:
-    return {f"{kind}/{stem}.{end}" for kind in ("student", "instructor") for stem in stems for end in endings}
+    """Return the names of what a build makes of some chapters; `digits.html` comes with them."""
+    made = {f"{stem}.{end}" for stem in stems for end in endings} | {"digits.html"}
+    return {f"{kind}/{name}" for kind in ("student", "instructor") for name in made}
 
 
 def test_the_command_builds_what_is_asked_for(small_course: Path, capsys: pytest.CaptureFixture) -> None:
     assert make(small_course, "--chapters", "1", "03_third") == 0
     assert files_in(small_course) == expected("01_first", "03_third")
-    assert "8 files (html, ipynb)" in capsys.readouterr().out
+    assert "10 files (html, ipynb)" in capsys.readouterr().out
+
+
+def test_the_page_that_reads_drawings_is_beside_the_chapters_and_linked_from_each(
+    small_course: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert make(small_course) == 0
+    for kind in folder.KINDS:
+        assert (small_course / kind / "digits.html").read_text() == "the page"
+        for stem in STEMS:
+            (link,) = soup_of(small_course / kind / f"{stem}.html").select("header a")
+            assert link["href"] == "digits.html"
+    (small_course / "student" / "digits.html").write_text("mine")
+    assert make(small_course) == 0
+    assert (small_course / "student" / "digits.kept-1.html").read_text() == "mine"
+    assert (small_course / "student" / "digits.html").read_text() == "the page"
+    assert "digits.html was changed since it was built; it is now digits.kept-1.html\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [ValueError("run: no run here"), OSError("disk: can't be read")])
+def test_where_the_page_cannot_be_built_the_handouts_are(
+    error: Exception, small_course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Without it nothing links to it; one from an earlier build stays, and is linked."""
+
+    def fail() -> str:
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(handouts.digits, "build", fail)
+        assert make(small_course) == 0
+    assert f"digits.html is left out: {error}\n" in capsys.readouterr().out
+    assert files_in(small_course) == {name for name in expected(*STEMS) if not name.endswith("digits.html")}
+    assert b'href="digits.html"' not in (small_course / "student" / "01_first.html").read_bytes()
+    assert make(small_course) == 0
+    monkeypatch.setattr(handouts.digits, "build", fail)
+    assert make(small_course) == 0
+    assert files_in(small_course) == expected(*STEMS)
+    assert b'href="digits.html"' in (small_course / "student" / "01_first.html").read_bytes()
 
 
 def test_two_builds_are_identical(tmp_path: Path) -> None:
@@ -615,7 +660,7 @@ def test_one_chapter_built_anew_leaves_those_of_the_others(small_course: Path) -
     before = everything_below(small_course)
     assert make(small_course, "--chapters", "3") == 0
     after = everything_below(small_course)
-    gone = expected("03_third", endings=("pdf",))
+    gone = {"student/03_third.pdf", "instructor/03_third.pdf"}
     assert set(before) - set(after) == gone
     assert {name for name in after if after[name] != before[name]} == {MARKER}
     assert b'href="01_first.html"' in after["student/03_third.html"], "the page of chapter 1 is still beside it"
@@ -948,4 +993,5 @@ def test_an_installed_copy_builds_handouts_where_notebooks_are_beside_it(tmp_pat
     (installed / "notebooks").mkdir()
     shutil.copy(CHAPTERS[0], installed / "notebooks")
     subprocess.run(words, cwd=installed, check=True, capture_output=True)
-    assert files_in(installed / "made") == expected(CHAPTERS[0].stem)
+    alone = expected(CHAPTERS[0].stem) - {"student/digits.html", "instructor/digits.html"}  # no results/ to build from
+    assert files_in(installed / "made") == alone

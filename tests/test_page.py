@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -16,19 +17,17 @@ import pytest
 import safetensors.torch
 import torch
 from accessibility import violations
+from browser import BROWSER, draw, needs_browser
 from conftest import HAS_MNIST
 from PIL import Image
 from strokes import Stroke, drawn
 
 from course.__main__ import main
-from course.handouts import printing
 from course.page import build
 from helpers import checkpoint, data, drawing, results, settings
 from helpers.model import BatchNormNet, MNISTClassification
 
 REFERENCE = settings.ROOT / "results" / "reference"
-BROWSER = printing.find_browser()
-needs_browser = pytest.mark.skipif(not BROWSER, reason="neither Chromium nor Chrome is on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,10 @@ def run(tmp_path: Path) -> Path:
 
 def test_the_page_is_one_small_file_that_names_no_other(page: str) -> None:
     assert len(page.encode()) < 2_000_000
-    own = page.replace(re.search(r'id="data">(.*?)</script>', page, re.S)[1], "")
+    own = re.sub(
+        r'<script (type="[^"]*" id="[^"]*")>.*?</script>', r"<script \1></script>", page, flags=re.S
+    )  # no data
+    assert len(own) < 100_000
     assert not re.search(r"https?:|//[a-z]|\bsrc=|<link|@import|url\(|\bfetch\(|XMLHttpRequest|import\(", own)
 
 
@@ -70,7 +72,7 @@ def test_the_reference_page_holds_each_epoch_and_the_challenge() -> None:
     page = build.build(REFERENCE / "mnist")
     content = content_of(page)
     assert len(page.encode()) < 2_000_000
-    assert content["ages"] == 11 and len(content["accuracies"]) == 10 and page.count('id="age') == 10 + 1
+    assert content["epochs"] == list(range(11)) and page.count('id="age') == 10 + 1  # the last ones are in the content
     last = np.frombuffer(base64.b64decode(content["trained"]), "<f4")
     weights = safetensors.torch.load_file(REFERENCE / "mnist" / "weights.safetensors")
     assert np.array_equal(last, np.concatenate([weights[name].numpy().ravel() for name, _ in content["layout"]]))
@@ -94,14 +96,35 @@ def test_class_names_are_those_of_the_data_set(
     assert "trained on clothes, shoes and bags from a shop's catalog (FashionMNIST)" in page
 
 
+@pytest.mark.parametrize("name", ["mnist", "digits"])
+def test_a_reference_run_has_the_weights_of_each_epoch(name: str) -> None:
+    """The last are those that are read with; `refresh` and `record` keep both of the same run."""
+    record, ages = build.read_run(REFERENCE / name)
+    assert list(ages) == list(range(len(record["history"]) + 1))
+    weights = [torch.cat([tensor.flatten() for tensor in age.values()]) for age in ages.values()]
+    assert all(not torch.equal(before, after) for before, after in pairwise(weights))
+
+
 def test_epochs_of_another_run_are_left_out(run: Path) -> None:
-    assert len(build.read_run(run)[1]) == 1
-    epochs = len(results.load_record(run, "03_training")["history"])
-    for epoch in range(epochs + 1):
-        checkpoint.save_weights(MNISTClassification(), run / "epochs" / f"{epoch:02}.safetensors")
-    assert len(build.read_run(run)[1]) == 1
-    shutil.copyfile(run / "weights.safetensors", run / "epochs" / f"{epochs:02}.safetensors")
-    assert len(build.read_run(run)[1]) == epochs + 1
+    checkpoint.save_weights(MNISTClassification(), run / "epochs" / "10.safetensors")
+    assert list(build.read_run(run)[1]) == [10]
+    shutil.copyfile(run / "weights.safetensors", run / "epochs" / "10.safetensors")
+    assert len(build.read_run(run)[1]) == 11
+    (run / "epochs" / "03.safetensors").unlink()
+    assert list(build.read_run(run)[1]) == [10]
+
+
+def test_the_page_of_a_long_run_is_small_too(run: Path) -> None:
+    """It has the weights of some epochs, evenly spread: the first and the last are among them."""
+    record = results.load_record(run, "03_training")
+    history = [record["history"][0] | {"epoch": epoch} for epoch in range(1, 41)]
+    results.write_json(run / "03_training.json", record | {"history": history})
+    for epoch in range(41):
+        shutil.copyfile(run / "weights.safetensors", run / "epochs" / f"{epoch:02}.safetensors")
+    page = build.build(run)
+    assert len(page.encode()) < 2_000_000
+    epochs = content_of(page)["epochs"]
+    assert epochs[0] == 0 and epochs[-1] == 40 and {b - a for a, b in pairwise(epochs)} <= {3, 4}
 
 
 def with_weights(run: Path, model: torch.nn.Module) -> None:
@@ -180,14 +203,7 @@ class Opened:
     def draw(self, strokes: list[Stroke]) -> None:
         """Draw with the mouse; places go from 0 to 1."""
         self.tab.click("#clear")
-        box = self.tab.locator("#pad").bounding_box()
-        for stroke in strokes:
-            points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in stroke]
-            self.tab.mouse.move(*points[0])
-            self.tab.mouse.down()
-            for point in points[1:]:
-                self.tab.mouse.move(*point)
-            self.tab.mouse.up()
+        draw(self.tab, "#pad", strokes)
 
     def touch(self, strokes: list[Stroke]) -> None:
         """Draw with a finger."""
@@ -238,16 +254,6 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    arguments = [word for word in printing.command(BROWSER, "") if word == "--no-sandbox"]
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
 def best_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the reference run on MNIST; where MNIST isn't there, on the embedded digits."""
     file = tmp_path_factory.mktemp("page") / "digits.html"
@@ -269,35 +275,67 @@ def as_base64(numbers: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(numbers).tobytes()).decode()
 
 
+def check_numbers(tab: object, age: int, weights: dict[str, torch.Tensor], images: torch.Tensor, record: dict) -> None:
+    """Compare what the page computes with what PyTorch does: logits and probabilities, for each image."""
+    found = tab.evaluate(
+        """([text, age]) => {
+          const images = fromBase64(text, Uint8Array), size = 784;
+          const answers = new Float32Array(20 * images.length / size);
+          for (let i = 0; i < images.length / size; i++) {
+            const result = forward(weightsAt(age), images.subarray(i * size, (i + 1) * size));
+            answers.set([...result.logits, ...result.probabilities], 20 * i);
+          }
+          return btoa(Array.from(new Uint8Array(answers.buffer), (byte) => String.fromCharCode(byte)).join(""));
+        }""",
+        [as_base64(images.numpy()), age],
+    )
+    numbers = torch.frombuffer(bytearray(base64.b64decode(found)), dtype=torch.float32).view(-1, 2, 10)
+    model = MNISTClassification()
+    model.load_state_dict(weights)
+    model.eval()
+    with torch.no_grad():
+        normalized = data.normalize(images, record["mean"], record["std"])
+        logits = model.fc_block(model.conv_block(normalized).flatten(1))
+    assert (numbers[:, 0] - logits).abs().max() < 1e-4
+    assert (numbers[:, 1] - logits.softmax(dim=1)).abs().max() < 1e-5
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    """All test images and a thousand random ones, uint8 (N, 28, 28)."""
+    noise = torch.randint(0, 256, (1000, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return torch.cat([data.load_dataset("mnist" if HAS_MNIST else "digits").test_images, noise])
+
+
 @needs_browser
 @pytest.mark.slow
-def test_the_page_computes_what_pytorch_computes(opened: Opened) -> None:
-    """All test images and a thousand random ones, with the trained weights; a hundred with those of each epoch."""
-    name = "mnist" if HAS_MNIST else "digits"
-    record, epochs = build.read_run(REFERENCE / name)
-    noise = torch.randint(0, 256, (1000, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    images = torch.cat([data.load_dataset(name).test_images, noise])
-    for epoch, weights in enumerate(epochs):
-        part = images if epoch == len(epochs) - 1 else images[-1050:-950]
-        found = opened.tab.evaluate(
-            """([text, epoch]) => {
-              const images = fromBase64(text, Uint8Array), size = 784, answers = [];
-              for (let i = 0; i < images.length; i += size) {
-                const result = forward(weightsAt(epoch), images.subarray(i, i + size));
-                answers.push([...result.logits], result.probabilities);
-              }
-              return answers;
-            }""",
-            [as_base64(part.numpy()), epoch],
-        )
-        model = MNISTClassification()
-        model.load_state_dict(weights)
-        model.eval()
-        with torch.no_grad():
-            normalized = data.normalize(part, record["mean"], record["std"])
-            logits = model.fc_block(model.conv_block(normalized).flatten(1))
-        assert (torch.tensor(found[0::2]) - logits).abs().max() < 1e-4
-        assert (torch.tensor(found[1::2]) - logits.softmax(dim=1)).abs().max() < 1e-5
+@pytest.mark.parametrize("epoch", range(11))
+def test_the_page_computes_what_pytorch_computes(opened: Opened, images: torch.Tensor, epoch: int) -> None:
+    """For all images, with the weights before training and after each epoch; the last are the reference weights."""
+    record, ages = build.read_run(REFERENCE / ("mnist" if HAS_MNIST else "digits"))
+    check_numbers(opened.tab, epoch, ages[epoch], images, record)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_it_computes_alike_with_weights_that_were_trained_here(
+    opened: Opened, images: torch.Tensor, run: Path, digits: data.Dataset
+) -> None:
+    shutil.rmtree(run / "epochs")
+    record = results.load_record(run, "03_training")
+    model = MNISTClassification()
+    optimizer = torch.optim.Adam(model.parameters())
+    inputs = data.normalize(digits.train_images, record["mean"], record["std"])
+    for batch in torch.arange(len(inputs)).split(64):
+        optimizer.zero_grad()
+        torch.nn.functional.nll_loss(model(inputs[batch]), digits.train_labels[batch]).backward()
+        optimizer.step()
+    with_weights(run, model)
+    page = run.parent / "digits.html"
+    page.write_text(build.build(run), encoding="utf-8")
+    opened.tab.goto(page.as_uri())
+    opened.wait("look !== null")
+    check_numbers(opened.tab, 0, dict(model.state_dict()), images, record)
 
 
 @needs_browser
@@ -427,7 +465,7 @@ BAD_PHOTOS = {
         png(np.zeros((10_100, 10_100), np.uint8)),
         "“huge.png” has 102 megapixels. Choose one of at most 100 megapixels.",
     ),
-    "heavy.png": (bytes(51_000_000), "“heavy.png” has 51 MB. Choose a photo of at most 50 MB."),
+    "heavy.png": (bytes(51_000_000), "“heavy.png” is 51 MB. Choose a photo of at most 50 MB."),
 }
 
 
@@ -506,3 +544,16 @@ def test_it_is_accessible(best_page: Path) -> None:
 def test_nothing_sticks_out_sideways(opened: Opened, width: int) -> None:
     opened.tab.set_viewport_size({"width": width, "height": 800})
     assert opened.tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@needs_browser
+@pytest.mark.slow
+def test_no_picture_has_a_background_of_its_own(opened: Opened) -> None:
+    """A page that is dark on the screen would otherwise print a dark picture, in which nobody sees the letters."""
+    opened.draw([[(0.5, 0.2), (0.5, 0.8)]])
+    opened.wait("element('occlusion-words').textContent.startsWith('Covered')")
+    opacity = """id => {
+      const canvas = element(id), place = id === "way" ? WAY.answers[0].map((at) => 2 * at) : [0, 0];
+      return canvas.getContext("2d").getImageData(...place, 1, 1).data[3];
+    }"""
+    assert [opened.tab.evaluate(opacity, id) for id in ("way", "stage3", "quiz-image")] == [0, 0, 0]

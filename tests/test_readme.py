@@ -7,14 +7,18 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
+from conftest import HAS_MNIST
 
 from course import sweep_tables
 from course.__main__ import build_parser
 from course.chapters import all_chapters
-from course.maintain import record, refresh, tables
+from course.handouts import printing
+from course.maintain import picture, record, refresh, tables
 from helpers import settings
+from helpers.corruptions import CORRUPTIONS
 from helpers.results import load_result, load_sweep
 
 DOCUMENTS = [*settings.ROOT.glob("*.md"), settings.ROOT / "results" / "README.md", *settings.ROOT.glob("docs/*.md")]
@@ -128,6 +132,16 @@ def test_the_recorded_mistakes_are_those_that_the_test_accuracies_count() -> Non
     assert all(true != given for run in misread for _, true, given in run)
 
 
+def test_the_corrupted_images_were_read_by_the_networks_that_the_sweeps_trained() -> None:
+    """Without a corruption, each seed scores what its sweep noted, image for image."""
+    recorded = load_result("corruptions.json")
+    for recipe, sweep in (("course", "seed_protocol"), ("best", "best_recipe")):
+        noted = load_sweep(sweep).set_index("seed").loc[recorded["seeds"], "test_accuracy"]
+        assert recorded["accuracy"][recipe]["none"] == pytest.approx(noted.tolist(), abs=1e-9)
+    rows = [list(of_recipe) for of_recipe in recorded["accuracy"].values()]
+    assert rows == [["none", *CORRUPTIONS]] * len(record.CORRUPTED)
+
+
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_recorded_sweep_says_how_to_repeat_it(name: str) -> None:
     """Its command is the one that `record` runs, and makes the runs that are recorded; it is parsed, not run."""
@@ -162,6 +176,8 @@ def test_record_runs_each_sweep_and_keeps_its_tables(tmp_path: Path, monkeypatch
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(record, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(record, "misread", lambda name: [])
+    monkeypatch.setattr(record, "corrupted", lambda: {})
+    monkeypatch.setattr(record, "CORRUPTED", ())
     monkeypatch.setattr(
         record, "load_sweep", lambda *_: pd.DataFrame({"run": ["first"], "learning_rate": 0.003, "batch_size": 32})
     )
@@ -190,7 +206,7 @@ def test_the_readme_is_a_front_door() -> None:
     first_screen = "\n".join(lines[:30])
     assert "python -m pip install -r requirements.txt && python -m course run\n" in first_screen
     assert "python -m pip install -r requirements-dev.txt && python -m pytest\n" in first_screen
-    assert first_screen.index("images/strip.png") < first_screen.index("requirements.txt")
+    assert first_screen.index("images/page.png") < first_screen.index("requirements.txt")
 
 
 def test_the_strip_is_drawn_from_the_committed_notebooks_and_small(tmp_path: Path) -> None:
@@ -201,6 +217,28 @@ def test_the_strip_is_drawn_from_the_committed_notebooks_and_small(tmp_path: Pat
     for row in refresh.STRIP:
         for _, chapter, cell, part in row:
             assert refresh.picture_of(chapter, cell, part).min() < 0.5, "blank: the cut missed the picture"
+
+
+def test_without_a_browser_the_picture_of_the_page_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "page.png").write_text("the present one")
+    monkeypatch.setattr(printing, "find_browser", lambda: None)
+    picture.take_picture(tmp_path / "page.png")
+    assert (tmp_path / "page.png").read_text() == "the present one"
+    assert "page.png stays as it was: neither Chromium nor Chrome is on this machine\n" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (HAS_MNIST and printing.find_browser()), reason="needs MNIST, and Chromium or Chrome")
+def test_the_picture_of_the_page_is_one_of_the_page_as_it_is(tmp_path: Path) -> None:
+    """Of the same size, with the drawing in the same place; another browser's letters may differ."""
+    picture.take_picture(tmp_path / "page.png")
+    taken, committed = plt.imread(tmp_path / "page.png"), plt.imread(refresh.IMAGES / "page.png")
+    assert taken.shape == committed.shape
+    pad = np.s_[: taken.shape[0] // 2, : taken.shape[1] // 3]
+    assert abs(taken[pad] - committed[pad]).mean() < 0.03
+    assert (refresh.IMAGES / "page.png").stat().st_size < 300_000
 
 
 def test_refresh_takes_the_figures_of_the_chapters_that_it_executed(
@@ -218,8 +256,9 @@ def test_refresh_takes_the_figures_of_the_chapters_that_it_executed(
     monkeypatch.setattr(refresh.data, "load_dataset", lambda name: None)
     monkeypatch.setattr(refresh, "execute_in_place", lambda chapter: executed.append(chapter.stem))
     monkeypatch.setattr(refresh, "draw_strip", lambda path: executed.append(path.name))
+    monkeypatch.setattr(refresh, "take_picture", lambda path: executed.append(path.name))
     refresh.refresh(["04"])
-    assert executed == ["04_evaluation", "strip.png"]
+    assert executed == ["04_evaluation", "strip.png", "page.png"]
     found = {path.stem: path.read_text(encoding="utf-8") for path in images.iterdir()}
     assert found == {"confusion_matrix": "new", "ladder": "old", "weights": "old"}
 

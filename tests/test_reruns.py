@@ -125,7 +125,7 @@ def test_weights_and_figures_lie_in_the_run_folder(series: Run) -> None:
     digest = load_record(series.out, "03_training")["weights_digest"]
     assert digest == hashlib.sha256((series.out / "weights.safetensors").read_bytes()).hexdigest()
     pictures = sorted(series.out.glob("*.png"))
-    of_the_recorded = ["ladder", "seeds", "sweep_grid", "test_of_two_settings"]
+    of_the_recorded = ["ladder", "seeds", "shifts", "sweep_grid", "test_of_two_settings"]
     assert [picture.stem for picture in pictures] == ["confusion_matrix", "faster", *of_the_recorded]
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
 

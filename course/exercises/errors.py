@@ -8,7 +8,9 @@ from types import TracebackType
 HINTS_FOR_ERRORS = {
     "floating point": "That needs floating-point numbers: call .float() first.",
     "result type Float can't be cast": "The tensor holds whole numbers and the result does not: call .float() first.",
+    "two bool tensors": "True and False are no numbers yet: call .float() on both first.",
     "leaf Variable that requires grad": "Changing a parameter by hand needs `with torch.no_grad():` around it.",
+    "differentiated Tensors does not require": "Nobody asked for this gradient: x = x.clone().requires_grad_() first.",
     "does not require grad": "The loss doesn't know the parameters, so there is no gradient. Is `no_grad` on?",
     "backward through the graph a second time": "These gradients were computed already: compute a new loss first.",
     "modified by an inplace operation": "Numbers changed after the loss. Does step() come before backward()?",

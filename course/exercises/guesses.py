@@ -15,7 +15,7 @@ def compare_guess(guess: object, came: float, unit: str = "", near: float = 0.1)
     shown = float(f"{came:.4g}") if abs(came) < 10_000 else float(came)  # 88 rather than 87.9999995
     came_words = f"It is {describe(shown)}{unit}"
     if guess is None or guess is ...:
-        print(f"{came_words}. (You made no guess: the next time, put a number where the dots are first.)")
+        print(f"{came_words}. (You made no guess. Next time, put one in place of the dots first.)")
     elif isinstance(guess, bool) or not isinstance(guess, int | float) or not abs(guess) < 1e15:  # NaN isn't, either
         print(f"{came_words}. Your guess, {describe(guess)}, can't be compared with that: give a plain number.")
     else:

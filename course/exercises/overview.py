@@ -8,11 +8,22 @@ from pathlib import Path
 
 from IPython.display import HTML, display
 
-from course.exercises import chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7, progress
+from course.exercises import (
+    chapter_1,
+    chapter_2,
+    chapter_3,
+    chapter_4,
+    chapter_5,
+    chapter_6,
+    chapter_7,
+    chapter_8,
+    progress,
+)
 from helpers import results, settings
 
 CHAPTERS: list[dict[str, Callable]] = [
-    chapter.CHECKS for chapter in (chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7)
+    chapter.CHECKS
+    for chapter in (chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7, chapter_8)
 ]
 CHECKS = {number: check for checks in CHAPTERS for number, check in checks.items()}
 

@@ -1,4 +1,4 @@
-"""Build handouts: from each chapter a student's and an instructor's copy, as notebook, page and PDF."""
+"""Build handouts: students' and instructors' copies of each chapter, and beside them the page that reads drawings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +8,16 @@ from tqdm.auto import tqdm
 
 from course.chapters import all_chapters
 from course.handouts import copies, folder, pages, printing
+from course.page import build as digits
 from helpers import settings
+
+DIGITS = "digits"  # the page that reads what a student draws; on paper it would be nothing
 
 
 def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source: Path | None = None) -> list[Path]:
     """Write `student/` and `instructor/` below `out`, whole or not at all, and return the files.
 
+    Both also hold `digits.html`, the page that reads drawings; where it can't be built, a line says why.
     What earlier builds wrote of these chapters goes, so that no old PDF is left beside a new notebook. What they wrote
     of the course's other chapters stays: a teacher who rebuilds chapter 3 gets a new chapter 3 and keeps the rest.
 
@@ -37,11 +41,17 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
         if source and not (source / chapter.name).is_file():
             place = settings.shown(source)
             raise ValueError(f"source: '{place}' has no {chapter.name}; run the chapters into it first (--out {place})")
+    notebooks = [_chapter(chapter, source) for chapter in chapters]  # all are checked before anything is written
     stems = {chapter.stem for chapter in chapters}
     others = {chapter.stem for chapter in all_chapters()} - stems
+    drawing_page = _drawing_page()
+    (stems if drawing_page else others).add(DIGITS)  # what can't be built now stays as an earlier build left it
     linked = stems | {stem for stem in others if (out / "student" / f"{stem}.html").is_file()}
-    notebooks = [_chapter(chapter, source) for chapter in chapters]  # all are checked before anything is written
     with folder.rebuilt(out, staying=others) as new:
+        if drawing_page:
+            for kind in folder.KINDS:
+                (new / kind).mkdir()
+                (new / kind / f"{DIGITS}.html").write_bytes(drawing_page.encode())
         for chapter, notebook in zip(tqdm(chapters, unit="chapter"), notebooks, strict=True):
             for kind, copied, printed in _copies_of(notebook):
                 file = new / kind / chapter.stem
@@ -53,6 +63,15 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
                     printing.print_to_pdf(html, file.with_suffix(".pdf"), browser, paper)
         made = [path.relative_to(new) for path in sorted(new.rglob("*.*"))]
     return [out / name for name in made]
+
+
+def _drawing_page() -> str | None:
+    """Return the page of `python -m course page`; None, and a line that says why, where it can't be built."""
+    try:
+        return digits.build()
+    except (ValueError, OSError) as error:
+        print(f"{DIGITS}.html is left out: {error}")
+        return None
 
 
 def _chapter(chapter: Path, source: Path | None) -> nbformat.NotebookNode:

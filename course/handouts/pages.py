@@ -26,7 +26,8 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
     Args:
         notebook: a copy from `copies`.
         kind: for whom, `student` or `instructor`.
-        beside: file stems of the pages that will lie beside this one; links to other chapters become plain words.
+        beside: file stems of the pages that will be beside this one; links to other chapters become plain words, and
+            `digits`, the page that reads drawings, gets a link at the top.
     """
     lines = [line for cell in notebook.cells for line in cell.source.splitlines()]
     title = next(line.removeprefix("# ") for line in lines if line.startswith("# "))
@@ -38,6 +39,7 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
         "colors": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
         "lines": _lines_to_write_on,
         "tags_of": tags_of,
+        "can_draw": "digits" in beside,
     }
     html, _ = _exporter().from_notebook_node(notebook, resources)
     return _mend(html, beside)

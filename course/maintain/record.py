@@ -1,4 +1,4 @@
-"""Run the sweeps on MNIST that README.md, results/README.md and chapters 5 to 7 quote."""
+"""Run the sweeps on MNIST that README.md, results/README.md and chapters 5 to 8 quote."""
 
 import json
 import shlex
@@ -9,8 +9,10 @@ import torch
 
 from course.__main__ import main
 from course.maintain.refresh import keep_reference
-from helpers import settings
-from helpers.results import load_record, load_sweep, write_json
+from helpers import checkpoint, data, settings
+from helpers.corruptions import CORRUPTIONS, corrupt
+from helpers.recipes import RECIPES, build
+from helpers.results import load_record, load_sweep, versions, write_json
 
 RESULTS = settings.ROOT / "results"
 RUNS = settings.ROOT / "runs" / "record"  # the runs themselves; only their tables and one set of weights are kept
@@ -33,6 +35,8 @@ SWEEPS = {  # in this order: `picked` takes what `grid` found
     # Chapter 7: the recipe `fast` and three variations of it.
     "one_epoch": f"06 --grid recipe={','.join(settings.ONE_EPOCH)} --seeds 5 -p dataset mnist -p epochs 1 {UNTESTED}",
 }
+# Chapter 8 reads corrupted images with these recipes' networks; only augmentation parts the last two.
+CORRUPTED = ("course", "no_augmentation", "best")
 
 
 def record() -> None:
@@ -45,6 +49,10 @@ def record() -> None:
         run(command(name), RUNS / name)
         keep(name)
     write_json(RESULTS / "misread.json", {"best_recipe": misread("best_recipe")})
+    write_json(RESULTS / "corruptions.json", corrupted())
+    for name in CORRUPTED[1:]:
+        weights = weights_of(name)[0]
+        shutil.copyfile(weights, RESULTS / "reference" / "mnist" / f"{name}.safetensors")
     run("run 03 04 -p dataset digits", RUNS / "digits")
     keep_reference("digits", RUNS / "digits")
 
@@ -85,3 +93,39 @@ def misread(name: str) -> list[list[list[int]]]:
     """Return what each run of a sweep of chapter 6 misread: place in the test set, true class, class given."""
     folders = [RUNS / name / "runs" / run for run in load_sweep(name)["run"]]
     return [load_record(folder, "06_better_training")["misread"] for folder in folders]
+
+
+def weights_of(recipe: str) -> dict[int, Path]:
+    """Return the weights that the sweep `recipes` left for a recipe, by seed."""
+    runs = load_sweep("recipes")
+    of_recipe = runs[runs["recipe"] == recipe]
+    folders = RUNS / "recipes" / "runs"
+    return {
+        seed: folders / run / "better_weights.safetensors"
+        for seed, run in zip(of_recipe["seed"], of_recipe["run"], strict=True)
+    }
+
+
+@torch.no_grad()
+def corrupted() -> dict:
+    """Return the accuracy on MNIST's test images under each corruption, one number per seed; `none` is without any.
+
+    All networks read the very same corrupted images.
+    """
+    mnist = data.load_dataset("mnist")
+    pixels = mnist.test_images.unsqueeze(1).float() / 255
+    images = {"none": pixels} | {name: corrupt(pixels, name) for name in CORRUPTIONS}
+    accuracy: dict[str, dict[str, list[float]]] = {}
+    for recipe in CORRUPTED:
+        of_recipe = accuracy[recipe] = {name: [] for name in images}
+        for seed, path in weights_of(recipe).items():
+            model = build(RECIPES[recipe]).eval()
+            checkpoint.load_weights(model, path)
+            train, _ = data.split(mnist, None, seed)
+            mean, std = data.pixel_statistics(train.tensors[0])
+            for name, corrupted_pixels in images.items():
+                parts = ((corrupted_pixels - mean) / std).split(1000)
+                answers = torch.cat([model(part).argmax(dim=1) for part in parts])
+                of_recipe[name].append((answers == mnist.test_labels).double().mean().item())
+    origin = {"command": "python -m course record", "sweep": "recipes", "seeds": list(weights_of(CORRUPTED[0]))}
+    return origin | {"images": len(pixels), "versions": versions(), "accuracy": accuracy}

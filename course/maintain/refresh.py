@@ -16,6 +16,7 @@ from nbclient.exceptions import CellExecutionError
 from tqdm.auto import tqdm
 
 from course.chapters import NOTEBOOKS, select_chapters
+from course.maintain.picture import take_picture
 from course.run import KERNEL_ARGUMENTS, ChapterError
 from helpers import data, results, settings
 
@@ -32,6 +33,7 @@ FIGURES = {  # what a chapter saves in its `run_dir`, and README.md and results/
     "05_experiments": ["sweep_grid", "test_of_two_settings", "seeds"],
     "06_better_training": ["ladder"],
     "07_faster_training": ["faster"],
+    "08_your_own_digits": ["shifts"],
 }
 STRIP = (  # rows of (caption, chapter, cell, part of its picture: left, top, right and bottom as shares)
     (
@@ -67,6 +69,7 @@ def refresh(names: Sequence[str]) -> None:
             if chapter.stem == "03_training":
                 keep_reference("mnist", RUN_DIR)
     draw_strip(IMAGES / "strip.png")
+    take_picture(IMAGES / "page.png")
 
 
 def execute_in_place(chapter: Path) -> None:
@@ -104,7 +107,7 @@ def keep_reference(dataset: str, source: Path) -> None:
 
 
 def draw_strip(path: Path) -> None:
-    """Draw the README's first picture from the outputs that are committed in the notebooks."""
+    """Draw the README's picture of the chapters from the outputs that are committed in the notebooks."""
     rows = [[(caption, picture_of(chapter, cell, part)) for caption, chapter, cell, part in row] for row in STRIP]
     shapes = [[picture.shape[1] / picture.shape[0] for _, picture in row] for row in rows]  # width by height
     heights = [

@@ -4,6 +4,7 @@ import ast
 import itertools
 import json
 import re
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import nbformat
 import pandas as pd
 from scipy import stats
 
-from course import bench_report
+from course import bench_report, bench_shared
 from course.chapters import all_chapters
 from course.handouts import copies
 from helpers import settings
@@ -165,10 +166,28 @@ def decay() -> str:
     return f"{recipes('decay', 'recipes')}\n\n{words}"
 
 
+def corruptions() -> str:
+    """Return the accuracy of three recipes under each corruption, and what augmentation alone gains, seed by seed."""
+    course, without, augmented = load_result("corruptions.json")["accuracy"].values()
+    rows = []
+    for name in course:
+        row = {"corruption": name}
+        for title, accuracy in (("`course`", course), ("`no_augmentation`", without), ("`best`", augmented)):
+            row[f"{title}: test accuracy (%)"] = percent(pd.Series(accuracy[name]))
+        row["gain of augmentation, paired by seed"] = gain(
+            100 * pd.Series(augmented[name]), 100 * pd.Series(without[name])
+        )
+        rows.append(row)
+    return table(rows)
+
+
 def aims() -> str:
     """Return what we had aimed at, and what came out."""
     bench = load_result("bench.json")
     fastest = list(bench["epoch"].values())[-1]
+    alone, *together = load_result("shared.json")["rows"]
+    seconds = statistics.median(alone["course"])
+    worst = max(statistics.median(row["course"]) / row["at_once"] for row in together if row["at_once"] > 1)
     accuracy = {name: 100 * load_sweep(name)["test_accuracy"].mean() for name in TESTED}
     rows = [
         ("test accuracy of the course's network, recipe `best` (%)", "≥ 99.5", f"{accuracy['best_recipe']:.3f}"),
@@ -177,6 +196,12 @@ def aims() -> str:
         ("time of an epoch: times faster than the classic loop", "≥ 5", f"{fastest['times_faster_median']:.1f}"),
         ("time of an epoch: × the lower bound", "≤ 4", f"{fastest['times_lower_bound']:.1f}"),
         ("98.70 % of the test images: times sooner", "≥ 30", f"{bench['target']['times_faster']:.1f}"),
+        (
+            "one training alone: × PyTorch's own settings",
+            "≤ 1.1",
+            f"{seconds / statistics.median(alone['pytorch']):.2f}",
+        ),
+        ("2 to 8 trainings at once: × one after the other", "≤ 1.3", f"{worst / seconds:.2f}"),
     ]
     return table([{"what": what, "aim": aim, "came out": got} for what, aim, got in rows])
 
@@ -198,6 +223,13 @@ def benchmark() -> str:
     result = load_result("bench.json")
     command = f"python -m course bench --repeats {result['repeats']} --out runs/bench"
     return f"{bench_report.markdown(result).strip()}\n\n```\n{command}\n```"
+
+
+def busy_machine() -> str:
+    """Return what `python -m course bench --shared` measured, and the command."""
+    result = load_result("shared.json")
+    command = f"python -m course bench --shared --repeats {result['repeats']} --out runs/bench"
+    return f"{bench_shared.markdown(result).strip()}\n\n```\n{command}\n```"
 
 
 def notes_for_the_teacher(chapter: Path) -> str:
@@ -227,7 +259,9 @@ def parts() -> dict[Path, dict[str, str]]:
         "decay": decay(),
         "networks": tested("seed_protocol", "best_recipe", "small_network", "large_network"),
         "one epoch": recipes("one_epoch"),
+        "corruptions": corruptions(),
         "benchmark": benchmark(),
+        "busy machine": busy_machine(),
         "aims": aims(),
     }
     origins = {f"origin of {folder.name}": made_by(folder.name) for folder in RESULTS.parent.glob("sweeps/*")}

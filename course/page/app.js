@@ -2,37 +2,34 @@
 
 performance.mark("script starts");
 const element = (id) => document.getElementById(id);
-const DATA = readData(JSON.parse(element("data").textContent));
+const DATA = JSON.parse(element("data").textContent);
 const SWITCHES = ["cut", "fit", "center"];
 const REST = 250; // milliseconds without a change after which the slower pictures are drawn
 const SILENCE = 900; // milliseconds after which a screen reader is told
 
 // Bytes from base64: numbers of four bytes, or of one.
 function fromBase64(text, Type) {
-  return new Type(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return new Type(bytes.buffer);
 }
 
-function readData(data) {
-  data.images = fromBase64(data.images, Uint8Array);
-  data.quiz.images = fromBase64(data.quiz.images, Uint8Array);
-  return data;
-}
-
+const AGES = DATA.epochs.length;
 const unpacked = [];
 
-// The weights after an epoch, by name; unpacked when they are first asked for.
-function weightsAt(epoch) {
-  if (!unpacked[epoch]) {
-    const isLast = epoch === DATA.ages - 1;
-    const text = isLast ? DATA.trained : element(`age${epoch}`).textContent;
+// The weights at an age, by name, from 0 to AGES - 1; unpacked when they are first asked for.
+function weightsAt(age) {
+  if (!unpacked[age]) {
+    const isLast = age === AGES - 1;
+    const text = isLast ? DATA.trained : element(`age${age}`).textContent;
     const numbers = fromBase64(text, Float32Array);
     let start = 0;
-    unpacked[epoch] = Object.fromEntries(DATA.layout.map(([name, count]) => [name, numbers.subarray(start, (start += count))]));
+    unpacked[age] = Object.fromEntries(DATA.layout.map(([name, count]) => [name, numbers.subarray(start, (start += count))]));
   }
-  return unpacked[epoch];
+  return unpacked[age];
 }
 
-const trained = weightsAt(DATA.ages - 1);
+const trained = weightsAt(AGES - 1);
 let heard = 0;
 
 function announce(words) {
@@ -104,7 +101,7 @@ function showAnswer({ isEmpty, result }) {
   element("answer").textContent = isEmpty ? "–" : name;
   const sure = percent(result.probabilities[best]);
   const words = isEmpty
-    ? `Nothing drawn yet. The network can't say so: of empty paper it says “${name}”, ${sure}.`
+    ? `Nothing drawn yet. The network can't say so: it calls empty paper “${name}”, ${sure}.`
     : `It reads “${name}”, ${sure}.`;
   element("answer-words").textContent = words;
   announceLater(words);
@@ -131,12 +128,15 @@ async function openPhoto(file) {
 
 let look = null, learn = null;
 const pad = new Pad(element("pad"), element("cursor"), { changed, told: announce });
-showAnswer(read());
+showAnswer(read(emptyImage(1, 1))); // as the pad is, but quicker to prepare
 performance.mark("first answer");
-requestAnimationFrame(() => setTimeout(furnish)); // after the browser has shown the page for the first time
+// After the browser has read the page to its end, and shown it for the first time.
+document.addEventListener("DOMContentLoaded", () => requestAnimationFrame(() => setTimeout(furnish)));
 
 // All that can wait.
 function furnish() {
+  DATA.images = fromBase64(element("images").textContent, Uint8Array);
+  DATA.quiz.images = fromBase64(element("quiz-images").textContent, Uint8Array);
   look = new Look(element);
   learn = new Learn(element, weightsAt, announce);
   new Quiz(element, (image) => forward(trained, image).probabilities);

@@ -17,11 +17,12 @@ SCRIPTS = ("network", "prepare", "photo", "paint", "draw", "look", "learn", "qui
 MARK = "<!-- Made by `python -m course page`, which may overwrite this file. -->"
 IMAGES_OF_A_CLASS = 10  # test images to choose from
 QUIZ_IMAGES = 12
+MOST_AGES = 13  # sets of weights, 117 kB each: with more, the page would exceed 2 MB
 CHALLENGES = {
-    True: "All ten networks that chapter 6 trained misread these {count} of {total:,} test images. You first; then the "
-    "network of this page, which is chapter 3's.",
-    False: "Of {total:,} test images, these {count} are the ones that this network finds hardest to read rightly. You "
-    "first; then the network.",
+    True: "All ten networks that chapter 6 trained misread these {count} of {total:,} test images. You go first; then "
+    "the network in this page, which is chapter 3's.",
+    False: "Of {total:,} test images, these {count} are the ones that this network finds hardest. You go first; then "
+    "the network.",
 }
 
 
@@ -58,34 +59,40 @@ def build(run: Path | None = None, data_dir: str | Path = "data") -> str:
     if run is None:
         dataset = load_dataset("auto", data_dir)
         run = settings.ROOT / "results" / "reference" / dataset.name
-    record, epochs = read_run(run)
+    record, ages = read_run(run)
     dataset = dataset or load_dataset(record["dataset"], data_dir)
-    quiz = hardest(dataset, record, epochs[-1])
+    (*earlier, trained) = ages.values()
+    quiz = hardest(dataset, record, trained)
     shown = [place for label in range(10) for place in _first_of(dataset.test_labels, label)]
     content = {
         "mean": record["mean"],
         "std": record["std"],
         "classNames": dataset.class_names,
-        "accuracies": [entry["val_accuracy"] for entry in record["history"]],
-        "layout": [(name, tensor.numel()) for name, tensor in epochs[-1].items()],
-        "ages": len(epochs),
-        "trained": packed(epochs[-1]),
-        "images": encoded(dataset.test_images[shown]),
+        "accuracies": {entry["epoch"]: entry["val_accuracy"] for entry in record["history"]},
+        "layout": [(name, tensor.numel()) for name, tensor in trained.items()],
+        "epochs": list(ages),
+        "trained": packed(trained),
         "labels": dataset.test_labels[shown].tolist(),
         "places": shown,
-        "quiz": quiz | {"images": encoded(dataset.test_images[quiz["places"]])},
+        "quiz": quiz,
+    }
+    later = {
+        "images": encoded(dataset.test_images[shown]),
+        "quiz-images": encoded(dataset.test_images[quiz["places"]]),
+        **{f"age{number}": packed(weights) for number, weights in enumerate(earlier)},
     }
     challenge = CHALLENGES[bool(quiz["given"])].format(count=len(quiz["places"]), total=len(dataset.test_labels))
-    return assemble(content, [packed(weights) for weights in epochs[:-1]], dataset, challenge)
+    return assemble(content, later, dataset, challenge)
 
 
-def assemble(content: dict, ages: list[str], dataset: Dataset, challenge: str) -> str:
+def assemble(content: dict, later: dict[str, str], dataset: Dataset, challenge: str) -> str:
     """Put the parts into the page; its policy lets the page's own script and style in, and nothing else.
 
-    The weights of earlier epochs, `ages`, come last, so that the page reads before a browser has read them.
+    `content` is what the first answer needs. What can wait, `later`, follows the script, each text in an element of its
+    own, so that the page answers before a browser has read it.
     """
-    style = (PARTS / "style.css").read_text(encoding="utf-8")
-    script = "\n".join(["'use strict';", *((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)])
+    style = joined("pad.css", "style.css")
+    script = "'use strict';\n" + joined(*(f"{name}.js" for name in SCRIPTS))
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src blob:; "
     policy += "base-uri 'none'; form-action 'none'"
     parts = {
@@ -98,17 +105,22 @@ def assemble(content: dict, ages: list[str], dataset: Dataset, challenge: str) -
         "script": script,
         "data": json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"),  # nothing in it can end the element
     }
-    parts["ages"] = "\n".join(
-        f'<script type="text/plain" id="age{epoch}">{text}</script>' for epoch, text in enumerate(ages)
-    )
+    parts["later"] = "\n".join(f'<script type="text/plain" id="{name}">{text}</script>' for name, text in later.items())
     page = (PARTS / "page.html").read_text(encoding="utf-8")
     for name, text in parts.items():  # not `format`, since nobody wants to double each brace
         page = page.replace(f"{{{name}}}", text, 1)
     return page
 
 
-def read_run(run: Path) -> tuple[dict, list[dict[str, Tensor]]]:
-    """Return a run's record, and its weights by name: before training and after each epoch, if it kept them.
+def joined(*names: str) -> str:
+    """Return the text of some of the files beside this one, one after the other."""
+    return "\n".join((PARTS / name).read_text(encoding="utf-8") for name in names)
+
+
+def read_run(run: Path) -> tuple[dict, dict[int, dict[str, Tensor]]]:
+    """Return a run's record, and its weights by name after each epoch; 0 is before training.
+
+    Of a run that kept no weights on its way there are the last ones alone; of a long one, some epochs are left out.
 
     Raises:
         ValueError: there is no run, it is damaged, or its weights are not those of the course's network.
@@ -121,13 +133,14 @@ def read_run(run: Path) -> tuple[dict, list[dict[str, Tensor]]]:
     if record is None or not weights.is_file():
         raise ValueError(f"run: no run in '{settings.shown(run)}'; give a folder that chapter 3 left, or run it first")
     results.find_run(run, record["dataset"])  # refuses weights that are not the record's
-    final = _load(weights)
-    files = [run / "epochs" / f"{epoch:02}.safetensors" for epoch in range(len(record["history"]) + 1)]
-    if not all(file.is_file() for file in files):
-        return record, [final]
-    epochs = [_load(file) for file in files]
-    is_same = all(torch.equal(tensor, final[name]) for name, tensor in epochs[-1].items())
-    return record, epochs if is_same else [final]  # else they are another run's
+    final, last = _load(weights), len(record["history"])
+    chosen = [round(epoch) for epoch in torch.linspace(0, last, min(MOST_AGES, last + 1)).tolist()]
+    files = {epoch: run / "epochs" / f"{epoch:02}.safetensors" for epoch in chosen}
+    if not all(file.is_file() for file in files.values()):
+        return record, {last: final}
+    ages = {epoch: _load(file) for epoch, file in files.items()}
+    is_same = all(torch.equal(tensor, final[name]) for name, tensor in ages[last].items())
+    return record, ages if is_same else {last: final}  # else they are another run's
 
 
 def _load(path: Path) -> dict[str, Tensor]:

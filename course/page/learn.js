@@ -1,24 +1,22 @@
 // Watch it learn: the same drawing, read by the network as it was before training and after each epoch.
 
 class Learn {
-  // `weightsAt` returns the network's weights after an epoch; 0 is before training.
+  // `weightsAt` returns the network's weights at an age, a place in DATA.epochs; epoch 0 is before training.
   constructor(element, weightsAt, announce) {
     Object.assign(this, { element, weightsAt, announce, readings: [] });
-    element("learn").hidden = DATA.ages === 1; // a run that kept no weights on its way
+    element("learn").hidden = AGES === 1; // a run that kept no weights on its way
     const slider = element("epoch");
-    slider.max = DATA.ages - 1;
+    slider.max = AGES - 1;
     slider.value = slider.max;
     slider.addEventListener("input", () => this.showEpoch(true));
     element("play").addEventListener("click", () => this.play());
     const heading = element("ages").createTHead().insertRow();
-    const epochs = [...Array(DATA.ages).keys()];
-    for (const word of ["", ...epochs]) {
+    for (const word of ["epoch", ...DATA.epochs]) {
       const cell = document.createElement("th");
       cell.scope = "col";
       cell.textContent = word;
       heading.append(cell);
     }
-    heading.cells[0].textContent = "epoch";
     const body = element("ages").createTBody();
     for (const name of DATA.classNames) {
       const row = body.insertRow();
@@ -26,17 +24,17 @@ class Learn {
       cell.scope = "row";
       cell.textContent = name;
       row.append(cell);
-      for (const _ of epochs) row.insertCell();
+      for (const _ of DATA.epochs) row.insertCell();
     }
   }
 
   // Let the network read an image at every age; several milliseconds, so call it when a drawing has come to rest.
   show(image) {
-    this.readings = Array.from({ length: DATA.ages }, (_, epoch) => forward(this.weightsAt(epoch), image).probabilities);
+    this.readings = DATA.epochs.map((_, age) => forward(this.weightsAt(age), image).probabilities);
     const rows = this.element("ages").tBodies[0].rows;
-    this.readings.forEach((probabilities, epoch) => {
+    this.readings.forEach((probabilities, age) => {
       probabilities.forEach((probability, i) => {
-        const cell = rows[i].cells[epoch + 1];
+        const cell = rows[i].cells[age + 1];
         cell.textContent = probability < 0.005 ? "·" : Math.round(100 * probability);
         cell.style.backgroundColor = `rgba(${POSITIVE}, ${0.45 * probability})`;
       });
@@ -46,18 +44,19 @@ class Learn {
 
   showEpoch(aloud) {
     if (!this.readings.length) return; // nothing has come to rest yet
-    const slider = this.element("epoch"), epoch = Number(slider.value), probabilities = this.readings[epoch];
-    const right = epoch ? `; it read ${(100 * DATA.accuracies[epoch - 1]).toFixed(1)} % of the validation images` : "";
+    const slider = this.element("epoch"), age = Number(slider.value);
+    const epoch = DATA.epochs[age], probabilities = this.readings[age];
+    const right = epoch ? `. It read ${(100 * DATA.accuracies[epoch]).toFixed(1)} % of the validation images correctly` : "";
     const when = epoch ? `After epoch ${epoch}` : "Before training, with random numbers for weights";
     const best = argmax(probabilities);
     const words = `${when}: “${DATA.classNames[best]}”, ${percent(probabilities[best])}${right}.`;
     this.element("epoch-words").textContent = words;
     slider.setAttribute("aria-valuetext", words);
     for (const row of this.element("ages").rows) {
-      [...row.cells].forEach((cell, i) => cell.classList.toggle("now", i === epoch + 1));
+      [...row.cells].forEach((cell, i) => cell.classList.toggle("now", i === age + 1));
     }
-    const kernels = this.weightsAt(epoch)["conv_block.0.weight"];
-    paintMaps(this.element("kernels"), kernels, KERNEL, 10, Math.max(...kernels.map(Math.abs)));
+    const kernels = this.weightsAt(age)["conv_block.0.weight"];
+    paintMaps(this.element("kernels"), kernels, KERNEL, 5, Math.max(...kernels.map(Math.abs)));
     if (aloud) this.announce(words);
   }
 

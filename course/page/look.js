@@ -80,7 +80,7 @@ class Look {
     fillTable(this.element(`products${number}`), products);
     const total = parts.reduce((all, part) => all + part.sum, 0);
     const kept = Math.max(0, total + bias).toFixed(2);
-    const end = `bias ${signed(bias)} makes ${signed(total + bias)}; ReLU keeps ${kept}.`;
+    const end = `with the bias ${signed(bias)}, that is ${signed(total + bias)}; ReLU keeps ${kept}.`;
     const where = `Map ${map}, row ${y}, column ${x}: `;
     this.element(`sum${number}`).textContent = number === 1
       ? `${where}the 25 products add up to ${signed(sum)}; ${end}`
@@ -104,7 +104,7 @@ class Look {
     this.element("way-words").textContent =
       `For “${DATA.classNames[answer]}”, the hidden numbers that count most add ${named}. With the rest and the bias ` +
       `${signed(bias)}, the sum is ${signed(this.result.logits[answer])}. Hidden number ${hidden} is ` +
-      `${this.result.hidden[hidden].toFixed(2)}, and its weight for this answer ${signed(output[hidden])}.`;
+      `${this.result.hidden[hidden].toFixed(2)}; its weight for this answer is ${signed(output[hidden])}.`;
   }
 
   pointAtWay(event) {
@@ -119,9 +119,9 @@ class Look {
     this.element(choice).dispatchEvent(new Event("change"));
   }
 
-  // Cover a square with paper, wherever it fits, and read again. What counts is the answer's lead: its number before
-  // softmax minus the next best one's, since a probability that begins near 1 hardly moves. It takes 196 readings: some at a time, so that the
-  // page stays quick. `isCurrent` tells whether the drawing is still the same.
+  // Cover a square with paper, place by place, and read again. What counts is the answer's lead: its logit minus the
+  // next best one's, since a probability that begins near 1 hardly moves. It takes 196 readings: some at a time, so
+  // that the page stays quick. `isCurrent` tells whether the drawing is still the same.
   async showOcclusion(isCurrent) {
     const { weights, image, result } = this;
     const answer = argmax(result.probabilities);
@@ -206,33 +206,38 @@ function drawWay(canvas, result, { answer, hidden, toAnswer, toHidden }) {
   };
   lines(WAY.inputs, WAY.hidden[hidden], toHidden);
   lines(WAY.hidden, WAY.answers[answer], toAnswer);
-  const ink = getComputedStyle(canvas).color, paper = getComputedStyle(canvas).backgroundColor;
+  const erase = () => { // what is behind a circle or a square, so that the page's color shows, light, dark or on paper
+    context.globalCompositeOperation = "destination-out";
+    context.fillStyle = "black";
+    context.fill();
+    context.globalCompositeOperation = "source-over";
+  };
   const dot = ([x, y], radius, value, largest, isChosen) => {
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
-    context.fillStyle = paper;
-    context.fill();
+    erase();
     context.fillStyle = rgba(value, largest);
     context.fill();
-    context.strokeStyle = ink;
+    context.strokeStyle = NEUTRAL;
     context.lineWidth = isChosen ? 2.5 : 0.5;
     context.stroke();
   };
   const largestInput = Math.max(...result.pooled2), largestHidden = Math.max(...result.hidden);
   WAY.inputs.forEach(([x, y], i) => {
-    context.fillStyle = paper;
-    context.fillRect(x - 5.5, y - 5.5, 11, 11);
+    context.beginPath();
+    context.rect(x - 5.5, y - 5.5, 11, 11);
+    erase();
     context.fillStyle = rgba(result.pooled2[i], largestInput);
-    context.fillRect(x - 5.5, y - 5.5, 11, 11);
-    context.strokeStyle = ink;
-    context.lineWidth = 0.15;
-    context.strokeRect(x - 5.5, y - 5.5, 11, 11);
+    context.fill();
+    context.strokeStyle = NEUTRAL;
+    context.lineWidth = 0.3;
+    context.stroke();
   });
   WAY.hidden.forEach((at, i) => dot(at, 6.5, result.hidden[i], largestHidden, i === hidden));
   context.font = "20px system-ui, sans-serif";
   WAY.answers.forEach(([x, y], i) => {
     dot([x, y], 11, result.probabilities[i], 1, i === answer);
-    context.fillStyle = ink;
+    context.fillStyle = NEUTRAL;
     context.fillText(DATA.classNames[i], x + 19, y + 7);
   });
 }

@@ -3,6 +3,7 @@
 
 const POSITIVE = [38, 121, 214];
 const NEGATIVE = [222, 108, 20];
+const NEUTRAL = "#808085"; // to be seen on light and on dark
 
 function colorOf(value, largest) {
   const [red, green, blue] = value < 0 ? NEGATIVE : POSITIVE;

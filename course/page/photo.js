@@ -74,7 +74,7 @@ function extremeAround(pixels, height, width, pick) {
 async function readPhoto(file) {
   const megabytes = file.size / 1e6;
   if (megabytes > MOST_MEGABYTES) {
-    throw new Error(`“${file.name}” has ${Math.round(megabytes)} MB. Choose a photo of at most ${MOST_MEGABYTES} MB.`);
+    throw new Error(`“${file.name}” is ${Math.round(megabytes)} MB. Choose a photo of at most ${MOST_MEGABYTES} MB.`);
   }
   const unreadable = new Error(`“${file.name}” can't be read as a photo. Choose a JPEG or PNG file that opens elsewhere.`);
   const photo = new Image();

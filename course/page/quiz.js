@@ -25,7 +25,7 @@ class Quiz {
     paintInk(this.element("quiz-image"), { height: IMAGE_SIZE, width: IMAGE_SIZE, pixels: this.image });
     const count = DATA.quiz.labels.length;
     this.element("quiz-image").setAttribute("aria-label", `Image ${this.number + 1} of ${count}: what is it?`);
-    this.element("quiz-count").textContent = `Image ${this.number + 1} of ${count}. What do you read?`;
+    this.element("quiz-count").textContent = `Image ${this.number + 1} of ${count}: what is it?`;
     this.element("quiz-result").textContent = "";
     this.element("quiz-next").hidden = true;
     this.element("quiz-bars").hidden = true;
@@ -60,7 +60,7 @@ class Quiz {
     if (!given) return "";
     const counts = new Map();
     for (const answer of given) counts.set(answer, (counts.get(answer) ?? 0) + 1);
-    const words = [...counts].sort((a, b) => b[1] - a[1]).map(([answer, count]) => `“${DATA.classNames[answer]}” ${count} times`);
+    const words = [...counts].sort((a, b) => b[1] - a[1]).map(([answer, count]) => `“${DATA.classNames[answer]}” (${count})`);
     return `The ten better ones say ${words.join(", ")}. `;
   }
 
