@@ -1,17 +1,35 @@
 """Made submissions: what students hand in, and what it should come to. A row is a case."""
 
+import copy
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from typing import NamedTuple
 
 import nbformat
+import psutil
+import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from solutions import filled_copy
 
 from course import chapters
+from course.grade import sandbox
 from course.handouts.copies import student_copy
 
 RIGHT, NOT_YET, NOT_TRIED, NOT_FOUND = "right", "not yet", "not attempted", "not found"
+WHY_NOT = sandbox.why_not("bubblewrap")
+needs_bubblewrap = pytest.mark.skipif(bool(WHY_NOT), reason=f"bubblewrap {WHY_NOT}")
+
+
+def graders() -> list[psutil.Process]:
+    """Return the processes of judges and sandboxes that this one has begun."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if any("course.grade." in word for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 class Case(NamedTuple):
@@ -28,6 +46,11 @@ class Case(NamedTuple):
 
 def notebook(stem: str, solved: bool = True) -> nbformat.NotebookNode:
     """Return a student's copy of a chapter, with all its solutions filled in or none."""
+    return copy.deepcopy(_notebook(stem, solved))
+
+
+@cache
+def _notebook(stem: str, solved: bool) -> nbformat.NotebookNode:
     (path,) = [path for path in chapters.all_chapters() if path.stem.startswith(stem)]
     source = nbformat.read(path, as_version=4)
     return student_copy(filled_copy(source) if solved else source)
@@ -85,6 +108,8 @@ STYLES = [
     *of("3.2", in_place="@torch.no_grad()\ndef sgd_step(model, learning_rate):\n    for p in model.parameters():\n        p.sub_(p.grad, alpha=learning_rate)"),
     *of("7.4", a_list="def batches_by_index(images, labels, batch_size, order):\n    return [(images[i], labels[i]) for i in order.split(batch_size)]"),
     *of("7.5", a_set="waiting_lines = {10, 8}", a_range="waiting_lines = range(8, 11, 2)"),
+    *of("8.1", a_table="import pandas as pd\ndef bounding_box(image):\n    ink = pd.DataFrame(image) > 0\n    rows, columns = ink.index[ink.any(axis=1)], ink.columns[ink.any()]\n    return rows[0], rows[-1] + 1, columns[0], columns[-1] + 1"),
+    *of("8.6", numpy="costly = list(np.array(['noise', 'specks', 'gray paper', 'fog', 'ruled paper']))"),
 ]  # fmt: skip
 
 MISTAKES = [
@@ -113,6 +138,9 @@ MISTAKES = [
     wrong("6.3", "the given tensor itself comes back", "def shift_images(images, right, down):\n    return images if not right and not down else F.pad(images, (right, -right, down, -down), value=images.min().item())"),
     wrong("7.4", "image by image, or label by label", "def batches_by_index(images, labels, batch_size, order):\n    for part in order.split(batch_size):\n        yield torch.stack([images[k] for k in part]), torch.stack([labels[k] for k in part])"),
     wrong("7.5", "There is another one", "waiting_lines = [8]"),
+    wrong("8.1", "changed the ndarray", "def bounding_box(image):\n    image[image > 0] = 1\n    return 0, 1, 0, 1"),
+    wrong("8.1", "Well found: `bounding_box`", "from helpers import drawing\nbounding_box = drawing.bounding_box"),
+    wrong("8.5", "changed `.grad` in the reader's parameters", "def fgsm(reader, pixels, labels, step):\n    own = pixels.clone().requires_grad_()\n    F.nll_loss(reader(own), labels).backward()\n    return (pixels + step * own.grad.sign()).clamp(0, 1)"),
     Case("stub", "1.2", "def ink_share(images):\n    \"\"\"Return it.\"\"\"\n    ...  # your code", NOT_TRIED, "not attempted"),
     Case("stub value", "3.1", "loss_change = None", NOT_TRIED, "not attempted"),
     wrong("1.5", "I expected two numbers", "number_of_batches = 469\nimages_in_the_last = None", "half of the values"),
@@ -314,7 +342,7 @@ HOSTILE = [
     harmless("many open files", tried("kept = [open('/tmp/x', 'w') for _ in range(2000)]")),
     harmless("sixty processes", tried("for _ in range(60):\n    if os.fork() == 0:\n        time.sleep(60)")),
     harmless("root again", tried("os.setuid(0)")),
-    harmless("another process's memory", tried("open('/proc/1/environ').read()")),
+    harmless("other processes", "for one in filter(str.isdigit, os.listdir('/proc')):\n    with open(f'/proc/{one}/cmdline', 'rb') as file:\n        assert b'pytest' not in file.read()"),
     hostile("a patched check", "from course import exercises\nexercises.check = lambda *a: print('right')\nreturn 7", "I expected shape"),
     hostile("a patched torch", "torch.allclose = torch.equal = lambda *a, **k: True\nreturn images", "I expected shape"),
     hostile("the caller's frames", "frame = sys._getframe()\nwhile frame:\n    for v in frame.f_locals.values():\n        if hasattr(v, 'expected'):\n            return v.expected\n    frame = frame.f_back\nreturn 0", "I expected"),

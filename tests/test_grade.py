@@ -243,7 +243,7 @@ def test_words_are_found_in_their_cell_and_below_their_question() -> None:
     [
         None, True, 3, -(2**62), 0.1, float("inf"), "text", [1, [2.5]], (1, None), {1, 2}, {"a": [1]},
         torch.tensor(3.0), torch.randn(2, 3), torch.zeros(0, 4), torch.tensor([True]), torch.ones(3, dtype=torch.uint8),
-        np.arange(4), np.float64(2.5), np.array([[1.5]]),
+        np.arange(4), np.float64(2.5), np.array([[1.5]]), np.str_("fog"),
     ],
 )  # fmt: skip
 def test_a_value_crosses_the_border_as_it_is(value: object) -> None:
@@ -267,6 +267,8 @@ def test_a_value_crosses_the_border_as_it_is(value: object) -> None:
         {"set": [{"list": []}]},
         {"module": "os", "call": "system"},
         {"model": {}},
+        {"reader": None},
+        {"reader": {"list": [{"list": [True] * 4}, {"list": [{"list": [1, None]}, {"list": [1, None]}]}]}},
         2**70,
         [1],
         json.loads('{"list":[' * 30 + "]}" * 30),

@@ -1,7 +1,7 @@
 """What is done beside a learner's code, where numbers alone don't tell: a step, an epoch, a measuring, batches.
 
 Each trial takes plain values and an answer, and returns plain values; what is right, it doesn't know. So when thirty
-notebooks are graded, a trial runs in the learner's process and the check in another one.
+notebooks are graded, a trial runs in the learner's process and the check in another one. A `Reader` goes there whole.
 """
 
 from collections import Counter
@@ -28,6 +28,34 @@ class Dropout(nn.Dropout):
 
     def forward(self, values: Tensor) -> Tensor:
         return 2 * values * (torch.arange(values.shape[1]) % 2) if self.training else values
+
+
+class Reader(nn.Sequential):
+    """Reads images (N, 1, 28, 28): log-probabilities (N, 10), from a convolution as large as the image."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(1, 10, 28), nn.Flatten(), nn.LogSoftmax(dim=1))
+        self.eval()
+
+    def plain(self) -> list:
+        """Return what an answer may change: the mode of each part, and each parameter with its gradient."""
+        return [[part.training for part in self.modules()], [(one, one.grad) for one in self.parameters()]]
+
+    def become(self, plain: list) -> None:
+        """Take over what `plain` returned of another reader.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        modes, parameters = plain
+        for part, training in zip(self.modules(), modes, strict=True):
+            part.training = training is True
+        for own, (value, grad) in zip(self.parameters(), parameters, strict=True):
+            for one in [value] if grad is None else [value, grad]:
+                if not isinstance(one, Tensor) or (one.shape, one.dtype) != (own.shape, own.dtype):
+                    raise ValueError(f"got {one!r}; a parameter of a reader is float32 {tuple(own.shape)}")
+            own.data, own.grad = value.detach(), grad
+            own.requires_grad_(value.requires_grad)
 
 
 class Counted(TensorDataset):

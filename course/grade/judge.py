@@ -17,12 +17,14 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from course import exercises
 from course.exercises import guard
 from course.exercises.calls import Elsewhere
+from course.exercises.trials import Reader
 from course.exercises.values import WrongAnswer
 from course.grade import answers, contexts
 from course.grade.sandbox import TOGETHER, Sandbox, stage
@@ -81,6 +83,9 @@ class Remote(Elsewhere):
         yield self.noticed
 
 
+Remote.__name__ = "function"  # what a check calls it where it expected a value
+
+
 class RemoteModel(nn.Module):
     """Stands for a model in a sandbox: it has the same parameters, which go there with each call."""
 
@@ -116,6 +121,10 @@ def _change(given: Any, became: Any) -> None:
             given.requires_grad_(became.requires_grad)
         if given.shape != became.shape or not torch.equal(given, became):
             given.data = became.detach()
+    elif isinstance(given, np.ndarray) and isinstance(became, np.ndarray) and given.shape == became.shape:
+        given[...] = became
+    elif isinstance(given, Reader) and isinstance(became, Reader):
+        given.become(became.plain())
     elif isinstance(given, list) and isinstance(became, list) and given != became:
         given[:] = became
 

@@ -55,13 +55,13 @@ def choose(kind: str | None) -> str:
     if kind == "none":
         return kind
     wanted = kind or "bubblewrap"
-    reason = _why_not(wanted)
+    reason = why_not(wanted)
     if reason:
         raise ValueError(f"sandbox: {wanted} {reason}; {WAY_OUT}")
     return wanted
 
 
-def _why_not(kind: str) -> str:
+def why_not(kind: str) -> str:
     """Return why a kind of sandbox can't be used here; nothing if it can."""
     program = shutil.which("bwrap" if kind == "bubblewrap" else kind)
     if program is None:

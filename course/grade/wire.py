@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from course.exercises.trials import Reader
+
 LONGEST = 16_000_000  # bytes of a line; the largest right answer has a tenth of it
 DEEPEST = 12  # lists within lists
 MOST = 100_000  # parts of one answer
@@ -109,7 +111,8 @@ def encode(value: Any, show: Callable[[Any], str] = repr, keep: Callable[[nn.Mod
     """Return a value as what JSON can hold.
 
     Args:
-        value: numbers, text, tensors, arrays, and lists, tuples, sets, dicts of such; anything else is only shown.
+        value: numbers, text, tensors, arrays, a `Reader`, and lists, tuples, sets, dicts of such; anything else is
+            only shown.
         show: how a value of another kind is shown, in a few words.
         keep: keeps a model at hand and returns how the other end may speak of it; None: models are only shown.
     """
@@ -127,6 +130,8 @@ def encode(value: Any, show: Callable[[Any], str] = repr, keep: Callable[[nn.Mod
             return _tensor(value.detach().cpu(), "tensor", value.requires_grad)
         if isinstance(value, float):
             return {"float": float(value).hex()}
+        if isinstance(value, Reader):
+            return {"reader": walk(value.plain(), depth + 1)}
         if keep and isinstance(value, nn.Module):
             return {"model": keep(value)}
         if isinstance(value, dict):
@@ -141,7 +146,7 @@ def encode(value: Any, show: Callable[[Any], str] = repr, keep: Callable[[nn.Mod
             if array.dtype.kind in ARRAYS:
                 known = array.dtype.name if array.dtype.name in DTYPES else ARRAYS[array.dtype.kind]
                 return _tensor(torch.from_numpy(np.array(array, known)), "array", False)
-            if array.ndim:  # of texts, say
+            if array.ndim or array.dtype.kind == "U":  # texts, say
                 return walk(array.tolist(), depth + 1)
         elif hasattr(value, "__float__"):  # Fraction, Decimal
             return {"float": float(value).hex()}
@@ -192,6 +197,10 @@ def decode(value: Any, model: Callable[[dict], nn.Module] | None = None) -> Any:
                 return _from_bytes(name, shape, data).numpy()[()]
             case {"dict": list(pairs)}:
                 return {walk(key, depth + 1): walk(part, depth + 1) for key, part in pairs}
+            case {"reader": plain}:
+                reader = Reader()
+                reader.become(walk(plain, depth + 1))
+                return reader
             case {"model": dict(described)} if model:
                 return model(described)
         for name, kind in COLLECTIONS.items():
