@@ -13,7 +13,9 @@ from course.exercises import guard, notebook
 from course.grade import wire, worker
 from course.grade.judge import Remote, Run
 
-pytestmark = pytest.mark.slow  # 650 processes
+pytestmark = pytest.mark.slow  # 600 processes
+# Every third wrong answer will do, and all of those that change what they were given.
+SOME = [one for place, one in enumerate(WRONG) if place % 3 == 0 or "changed" in one[2] or "switched" in one[2]]
 
 
 class Forked(SimpleNamespace):
@@ -71,7 +73,7 @@ def test_a_right_answer_is_right_on_the_other_side(number: str, answer: object) 
 ONLY_HERE = ("from the notebook", "reads `", "with a name of its own")
 
 
-@pytest.mark.parametrize(("number", "answer", "words"), WRONG, ids=name)
+@pytest.mark.parametrize(("number", "answer", "words"), SOME, ids=name)
 def test_a_wrong_answer_gets_the_same_words_on_the_other_side(number: str, answer: object, words: str) -> None:
     said = judged(number, answer)
     assert said.startswith("not yet. ")

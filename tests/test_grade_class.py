@@ -179,12 +179,14 @@ def test_a_lost_worker_costs_no_submission(tmp_path: Path) -> None:
         ]
         grading = subprocess.Popen(words, cwd=settings.ROOT, stdout=subprocess.PIPE, text=True)
         victim = psutil.Process(cluster.workers["two"].pid)
-        wait_until(lambda: (victim.children() and any((out / "kept").glob("*.json"))) or grading.poll() is not None)
+        wait_until(
+            lambda: (victim.children() and any((out / "kept").glob("*.json"))) or grading.poll() is not None, 300
+        )
         its = victim.children(recursive=True)
         assert its  # a judge at least
         victim.send_signal(signal.SIGKILL)
         del cluster.workers["two"]
-        said = grading.communicate(timeout=300)[0]
+        said = grading.communicate(timeout=600)[0]
         wait_until_gone(its)
     finally:
         cluster.end()
@@ -201,11 +203,11 @@ def test_stopped_in_the_middle_it_keeps_what_was_judged_and_leaves_no_process(tm
     out = tmp_path / "out"
     words = [sys.executable, "-m", "course", "grade", str(tmp_path / "in"), "--out", str(out), "--workers", "1"]
     grading = subprocess.Popen(words, cwd=settings.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: any((out / "kept").glob("a.*.json")) or grading.poll() is not None)
+    wait_until(lambda: any((out / "kept").glob("a.*.json")) or grading.poll() is not None, 300)
     mine = graders()
     assert mine
     grading.send_signal(signal.SIGINT)
-    assert "Stopped. What was finished is kept." in grading.communicate(timeout=60)[1]
+    assert "Stopped. What was finished is kept." in grading.communicate(timeout=300)[1]
     assert grading.returncode == 130
     wait_until_gone(mine)
     assert {row[0] for row in marks(out)} == {"a"}

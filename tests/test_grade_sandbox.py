@@ -47,7 +47,7 @@ def test_an_answer_that_means_harm_gets_what_it_is_worth(the_judge: judge.Judge,
 
 @pytest.mark.parametrize("case", ENDLESS, ids=lambda case: case.name)
 def test_what_never_ends_is_ended(the_judge: judge.Judge, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("CALL", "CELLS"):
+    for limit in ("CALL", "CELLS", "GRACE"):
         monkeypatch.setattr(judge, limit, 3.0)
     state, words = verdict(the_judge, case)
     assert (state, words) == (case.state, words)
