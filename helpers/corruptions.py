@@ -37,7 +37,7 @@ def move(
     size: Tensor | float = 1,
 ) -> Tensor:
     """Resize, turn and shift all images by the same numbers, or each by its own (N,); see `recipes.affine`."""
-    zeros = torch.zeros(len(pixels))
+    zeros = torch.zeros(len(pixels), device=pixels.device)
     return affine(pixels, zeros + right, zeros + down, zeros + degrees, zeros + size)
 
 

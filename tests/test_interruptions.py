@@ -323,7 +323,7 @@ def test_other_errors_stay_what_they_are(easy: TensorDataset) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows can't fork processes, and each kill would cost an import")
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_again_and_again_and_no_bit_lost(kills: int) -> None:
     """The script says what is asserted after each kill; here is only asserted that the kills took place."""
     command = [sys.executable, settings.ROOT / "tests" / "kill_training.py", "--kills", str(kills)]

@@ -373,6 +373,8 @@ def paired_difference(answer: Callable) -> str:
         shares = torch.tensor([0.42, 0.12, 0.28, 0.18])
         images = (61, 67, 73, 83, 97, 103)[between(0, 6)]  # primes, so that no percentage is halfway when rounded
         before, after = cases[:, shares.multinomial(images, replacement=True)]
+        if after.sum() < before.sum():  # seldom; an answer with abs() is talked about below, with an input of its own
+            before, after = after, before
         return before, after
 
     def read(got: object, before: Tensor, after: Tensor) -> Tensor:

@@ -74,13 +74,13 @@ def _forked() -> AbstractContextManager:
     return torch.random.fork_rng([torch.accelerator.current_device_index()], device_type=kind.type)
 
 
-def within_time(function: Callable, *arguments: Any) -> Any:
+def within_time(function: Callable[[], Any]) -> Any:
     """Call a function; raise TooSlow in it if it runs longer than SECONDS, and go on raising it where it is caught.
 
     It needs a timer of POSIX and the main thread. Elsewhere there is no limit, but the notebook's stop button works.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        return function(*arguments)
+        return function()
 
     def each_line(frame: FrameType, event: str, argument: object) -> Callable:
         if event == "line":
@@ -98,7 +98,7 @@ def within_time(function: Callable, *arguments: Any) -> Any:
     tracing, handler = sys.gettrace(), signal.signal(signal.SIGALRM, ring)
     timer = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
     try:
-        returned, error = next(_outcome(function, arguments))
+        returned, error = next(_outcome(function))
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, handler)
@@ -108,7 +108,7 @@ def within_time(function: Callable, *arguments: Any) -> Any:
     return returned
 
 
-def _outcome(function: Callable, arguments: tuple) -> Iterator[tuple[Any, BaseException | None]]:
+def _outcome(function: Callable[[], Any]) -> Iterator[tuple[Any, BaseException | None]]:
     """Yield what a call returns, and what it raises.
 
     A generator, since it has a state of its own for the exception that is being handled. Where TooSlow cuts into an
@@ -116,7 +116,7 @@ def _outcome(function: Callable, arguments: tuple) -> Iterator[tuple[Any, BaseEx
     """
     outcome: tuple[Any, BaseException | None]
     try:
-        outcome = function(*arguments), None
+        outcome = function(), None
     except BaseException as error:  # the caller raises it
         outcome = None, error
     yield outcome
