@@ -65,7 +65,9 @@ def close_fields(answer: tuple, means: pd.DataFrame, spreads: pd.DataFrame) -> s
     """A reading: two neighboring settings that three seeds can't tell apart."""
     fields = toolkit.as_tensor(answer, any_order=True)
     if fields is None or fields.shape != (2, 2):
-        raise WrongAnswer(f"I expected two settings, like ((0.01, 32), (0.01, 64)), and got {toolkit.describe(answer)}.")
+        raise WrongAnswer(
+            f"I expected two settings, like ((0.01, 32), (0.01, 64)), and got {toolkit.describe(answer)}."
+        )
     # two digits, as the figure shows them
     tables = [table.map(lambda number: float(f"{number:.2f}")) for table in (means, spreads.reindex_like(means))]
 
