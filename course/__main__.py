@@ -84,6 +84,18 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
+    command = add("grade", grade, "grade a folder of submissions, in a sandbox")
+    command.add_argument("folder", type=folder.given, metavar="FOLDER", help="as a learning platform leaves it")
+    command.add_argument("--chapters", nargs="+", default=[], metavar="CHAPTER", help="default: all that are in it")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/grades in the course")
+    command.add_argument("--workers", type=int, metavar="W", help="notebooks at a time; default: cores, up to 4")
+    command.add_argument("--scheduler", metavar="ADDRESS", help="grade on a Dask cluster: tcp://HOST:PORT")
+    command.add_argument("--roster", type=folder.given, metavar="FILE", help="CSV with a column name, and maybe id")
+    command.add_argument("--points", type=folder.given, metavar="FILE", help="CSV with columns exercise and points")
+    kinds = command.add_mutually_exclusive_group()
+    kinds.add_argument("--sandbox", choices=("bubblewrap", "docker", "podman"), help="default: bubblewrap")
+    kinds.add_argument("--trust", action="store_true", help="no sandbox: run students' code with your own rights")
+
     command = add("page", page, "build the page that draws, reads and looks inside: one HTML file")
     command.add_argument("--run", type=folder.given, metavar="DIR", help="of chapter 3; default: the reference run")
     command.add_argument("--out", type=folder.given, metavar="FILE", help="default: runs/page/digits.html")
@@ -244,6 +256,22 @@ def handouts(options: Namespace) -> int:
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
     print(f"{len(files)} files ({kinds}) in {settings.shown(out)}/student and {settings.shown(out)}/instructor")
     return 0
+
+
+def grade(options: Namespace) -> int:
+    """Grade what students handed in; leave tables, feedback and pages in the folder `--out`."""
+    from course.chapters import select_chapters
+    from course.grade.run import grade
+
+    out = options.out or settings.ROOT / "runs" / "grades"
+    chapters = select_chapters(options.chapters) if options.chapters else []
+    where = (options.workers, options.scheduler, "none" if options.trust else options.sandbox)
+    done = grade(options.folder, out, chapters, *where, options.roster, options.points)
+    print(f"{done['notebooks']} notebooks of {done['students']} students, {done['judged']} of them judged now")
+    if done["failed"]:
+        print(f"{done['failed']} could not be read or judged, see the column note of totals.csv")
+    print(f"grades.csv, totals.csv, summary.html, words.html and feedback are in {settings.shown(out)}")
+    return 1 if done["failed"] else 0
 
 
 def page(options: Namespace) -> int:

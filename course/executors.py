@@ -97,6 +97,35 @@ def run_in_subprocess(
     return RunResult(error, seconds, files)
 
 
+def start(words: Sequence[str], sweep: str) -> subprocess.Popen:
+    """Start a process that serves this one through its stdin and stdout, and ends when stdin is closed.
+
+    Raises:
+        OSError: the sweep, or whatever else has this name, was stopped.
+    """
+    env = os.environ | {"OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"] if helpers.SET_BY_USER else "1"}
+    env["PYTHONPATH"] = os.pathsep.join([str(settings.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with _lock:
+        if sweep in _stopped:
+            raise OSError("it was stopped")
+        process = subprocess.Popen(words, cwd=settings.ROOT, env=env, start_new_session=True, **pipes)  # type: ignore[call-overload]
+        _running[process] = sweep
+    return process
+
+
+def forget(process: subprocess.Popen) -> None:
+    """Note that a process from `start` is over."""
+    with _lock:
+        _running.pop(process, None)
+
+
+def is_stopped(sweep: str) -> bool:
+    """Tell whether `stop_runs` was called."""
+    with _lock:
+        return sweep in _stopped
+
+
 def stop_runs(sweep: str) -> None:
     """Tell every run of a sweep that this process started to stop, and let no more of them begin."""
     with _lock:

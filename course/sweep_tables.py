@@ -152,7 +152,7 @@ def write_summary(out: Path, results: pd.DataFrame, varied: Sequence[str]) -> No
 
 def markdown(summary: pd.DataFrame) -> str:
     """Return the summary as a Markdown table: mean ± standard deviation, and the 95 % interval of the mean."""
-    table = summary.loc[:, :"failed"].map(lambda cell: _plain(cell) if isinstance(cell, str) else cell)
+    table = summary.loc[:, :"failed"].map(lambda cell: plain(cell) if isinstance(cell, str) else cell)
     for metric, (factor, decimals) in SHOWN.items():
         if f"{metric}_mean" in summary:
             parts = factor * summary[[f"{metric}_{part}" for part in ("mean", "std", "low", "high")]]
@@ -165,6 +165,6 @@ def markdown(summary: pd.DataFrame) -> str:
     return table.to_markdown(index=False, disable_numparse=True, stralign="right") + "\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text as Markdown that shows it as it is: no bars, tags or links."""
     return re.sub(r"([\\`*\[\]|])", r"\\\1", re.sub(r"\s", " ", html.escape(text, quote=False)))

@@ -2,8 +2,10 @@
 
 import copy
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,6 +20,22 @@ STATE = (
     "Does it keep something from call to call: a list as a default value, `def f(x, seen=[])`, or a variable of the "
     "notebook? Or does it draw from a generator without a seed?"
 )
+
+
+class Elsewhere(ABC):
+    """Stands for an answer whose code runs in another process."""
+
+    @abstractmethod
+    def __call__(self, *arguments: Any) -> Any:
+        """Return what the answer returns there; what it changes in its arguments changes here."""
+
+    @abstractmethod
+    def beside(self, trial: Callable) -> Callable:
+        """Return a function that calls `trial(answer, …)` there."""
+
+    @abstractmethod
+    def noticing(self, forbidden: Sequence[Callable]) -> AbstractContextManager[list[Callable]]:
+        """Collect which of these functions are called there meanwhile."""
 
 
 def call_answer(
@@ -47,8 +65,9 @@ def call_answer(
         raise WrongAnswer(f"I expected a function and got {describe(function)}. Pass its name, without parentheses.")
     copies = arguments if may_change else equal_copies(arguments)
     again = twice and not may_change
-    with guard.noticing(forbidden) as noticed, guard.kept_random_numbers() if again else nullcontext():
-        returned = _call(function, copies)
+    noticing = function.noticing if isinstance(function, Elsewhere) else guard.noticing
+    with noticing(forbidden) as noticed, guard.kept_random_numbers() if again else nullcontext():
+        returned = call_once(function, copies)
     if noticed:
         name, home = noticed[0].__name__, noticed[0].__module__
         raise WrongAnswer(f"Well found: `{name}` from `{home}` does just that. ;-) Here, write it yourself.")
@@ -59,11 +78,21 @@ def call_answer(
         raise WrongAnswer(f"Your function changed {what} that it was given; others may need it: {instead}.")
     if again:
         with redirect_stdout(io.StringIO()):  # what it prints, it has printed
-            second = _call(function, equal_copies(arguments))
+            second = call_once(function, equal_copies(arguments))
         if not alike(returned, second):
             came = f"your function returned {describe(returned)}, and then {describe(second)}"
             raise WrongAnswer(f"Called twice with equal arguments, {came}. {STATE}")
     return returned
+
+
+def beside(trial: Callable, answer: Any) -> Any:
+    """Return a function that calls `trial(answer, …)` where the answer's own code runs: here, or elsewhere.
+
+    What can't be called stays as it is, to be refused.
+    """
+    if isinstance(answer, Elsewhere):
+        return answer.beside(trial)
+    return partial(trial, answer) if callable(answer) else answer
 
 
 def equal_copies(arguments: tuple) -> tuple:
@@ -76,8 +105,12 @@ def equal_copies(arguments: tuple) -> tuple:
     return copies
 
 
-def _call(function: Callable, arguments: tuple) -> Any:
-    """Call a function with a limit of time, with settings kept, and with every failure said in words."""
+def call_once(function: Callable, arguments: tuple) -> Any:
+    """Call a function with a limit of time, with settings kept; an iterator becomes a list.
+
+    Raises:
+        WrongAnswer: it failed or took too long; the message says so in words.
+    """
 
     def call() -> Any:
         returned = function(*arguments)

@@ -48,7 +48,7 @@ def size_after(answer: Callable) -> str:
     def draw() -> tuple[int, int, int]:
         return between(20, 60), between(3, 20), between(3, 12)
 
-    def read(got: object) -> float:
+    def read(got: object, *inputs: object) -> float:
         return toolkit.one_number(got, "one number, the length of one side (the height and the width are equal here),")
 
     window = "a window as wide as the image fits in one place, not in none"

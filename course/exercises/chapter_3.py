@@ -1,8 +1,6 @@
 """The checks of chapter 3: gradients, steps, the training loop, measuring, early stopping."""
 
-import copy
 import math
-from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -11,62 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
-from course.exercises import toolkit
+from course.exercises import toolkit, trials
+from course.exercises.calls import beside
 from course.exercises.toolkit import WrongAnswer, call_answer, compare, describe, distinct, refuse, same
-from helpers import data, training
+from course.exercises.trials import NO_BATCH, SIZES, tiny_network, weights
+from helpers import training
 
-SIZES = (8, 8, 2)  # of the batches; the last one is smaller, as in most epochs
 COUNT = sum(SIZES)
 BATCHES = f"{COUNT} images in batches of {', '.join(map(str, SIZES))}"
-NO_BATCH = "Your function took no batch from `batches`: does it read a name of the notebook instead of its arguments?"
-
-# --- a tiny network and its images ---
-
-
-class Dropout(nn.Dropout):
-    """Drops the same half of the values each time, so that a comparison needs no luck and no seed."""
-
-    def forward(self, values: Tensor) -> Tensor:
-        return 2 * values * (torch.arange(values.shape[1]) % 2) if self.training else values
-
-
-class Counted(TensorDataset):
-    """Images and labels that count how many batches were fetched."""
-
-    fetched = 0
-
-    def __getitem__(self, index: list[int]) -> tuple[Tensor, ...]:
-        self.fetched += 1
-        return super().__getitem__(index)
-
-
-def tiny_batches(images: Tensor, labels: Tensor) -> Any:
-    """Return batches of 8, 8 and 2 images, always in the same order."""
-    return data.make_batches(Counted(images, labels), SIZES[0])
-
-
-def tiny_network() -> nn.Module:
-    """Return a network with random weights: images (N, 1, 4, 4) to log-probabilities (N, 10)."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.Tanh(), Dropout(), nn.Linear(12, 10), nn.LogSoftmax(dim=1))
-
-
-def weights(model: nn.Module) -> Tensor:
-    """Return all parameters as one long tensor, copied."""
-    return nn.utils.parameters_to_vector(model.parameters()).detach()
-
-
-def run_on(answer: Callable, model: nn.Module, batches: Any, *more: object) -> Any:
-    """Call a learner's function that is to go through `batches`; say so if it went through others."""
-    helpers = training.train_epoch, training.predict, training.score, training.fit
-    try:
-        return call_answer(answer, model, batches, *more, may_change=True, forbidden=helpers)
-    except WrongAnswer as reason:
-        if batches.dataset.fetched == 0 and "shapes cannot be multiplied" in str(reason):
-            raise WrongAnswer(f"{reason} {NO_BATCH}") from None
-        raise
-
+READY_MADE = training.train_epoch, training.predict, training.score, training.fit  # what 3.3 and 3.4 ask for
 
 # --- the checks ---
 
@@ -95,22 +48,12 @@ def loss_change(answer: float) -> str:
 
 def sgd_step(answer: Callable) -> str:
     """A function that takes one step of plain gradient descent."""
-    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    owned = list(model.parameters())  # the tensors that an optimizer would hold
-    sizes = [parameter.numel() for parameter in owned]
+    sizes = [6, 3, 3, 1]  # of the parameters of its tiny model
     signs = torch.randint(0, 2, (2, sum(sizes))) * 2 - 1
     p, grad = signs * torch.randint(2, 20, (2, sum(sizes))) / 10
-    for parameter, value, its in zip(owned, p.split(sizes), grad.split(sizes), strict=True):
-        parameter.data, parameter.grad = value.reshape(parameter.shape).clone(), its.reshape(parameter.shape).clone()
     rate, first = (10 * toolkit.between(1, 5) + 5) / 100, torch.arange(len(p)) < sizes[0]
-    right, modes = p - rate * grad, []
-
-    def watched(model: nn.Module, rate: float) -> object:
-        returned = answer(model, rate)
-        modes.append(torch.is_grad_enabled())
-        return returned
-
-    call_answer(watched if callable(answer) else answer, model, rate, may_change=True, returns=False)
+    right = p - rate * grad
+    after, now, on, required = call_answer(beside(trials.step, answer), p, grad, rate, may_change=True)
     became = "The parameters became the step itself. Subtract the step from what was there."
     common_mistakes = [
         (p, "The model's parameters are as they were. Did you change another model, or `.grad` itself? Or: `p = p - …` makes a new tensor and leaves the old one alone. Change the one that the model holds, in place."),
@@ -133,7 +76,6 @@ def sgd_step(answer: Callable) -> str:
         (p - rate * p * grad, "The step was multiplied by the parameter as well. It should be learning rate times gradient, and no more."),
         (torch.where(first, right, p), "Only the first parameter tensor moved. Is there a `return` or a `break` inside the loop?"),
     ]  # fmt: skip
-    after, now = (torch.cat([q.detach().flatten() for q in each]) for each in (owned, model.parameters()))
     hint = toolkit.words_for(after, common_mistakes, "New is old minus learning rate times gradient.", 1e-4)
     if not same(after, right) and same(now, right):
         hint = (
@@ -144,8 +86,8 @@ def sgd_step(answer: Callable) -> str:
     about = f"learning_rate={rate}, a parameter of {p[place]:.1f} and its gradient of {grad[place]:.1f}"
     compare(after[place], right[place], about, hint=hint)
     refuse([
-        (not modes[0], "The step is right, but gradients are off from now on, for the whole notebook. `with torch.no_grad():` turns them back on when it ends."),
-        (not all(parameter.requires_grad for parameter in owned), "The step is right, but your parameters no longer require gradients, so it was the last one. Use `with torch.no_grad():` rather than requires_grad."),
+        (not on, "The step is right, but gradients are off from now on, for the whole notebook. `with torch.no_grad():` turns them back on when it ends."),
+        (not required, "The step is right, but your parameters no longer require gradients, so it was the last one. Use `with torch.no_grad():` rather than requires_grad."),
     ])  # fmt: skip
     return "Each parameter went downhill, and farther where its gradient is larger."
 
@@ -198,22 +140,23 @@ def train_one_epoch(answer: Callable) -> str:
         (epoch(factor=lambda size: -1), "The steps went uphill. Is there a minus sign too many, or one missing?"),
     ]  # fmt: skip
 
-    def draw() -> tuple[nn.Module, Tensor, Tensor]:
-        return tiny_network().eval(), 2 * torch.randn(COUNT, 1, 4, 4), torch.randint(0, 10, (COUNT,))
+    def draw() -> tuple[Tensor, Tensor, Tensor]:
+        return weights(tiny_network()), 2 * torch.randn(COUNT, 1, 4, 4), torch.randint(0, 10, (COUNT,))
 
     def trace(train: Callable) -> Callable:
-        return lambda *inputs: _run(train, *inputs)[0]
+        return lambda *inputs: trials.epoch(train, *inputs)[0]  # type: ignore[index]  # ours return something
 
     traced = [(trace(wrong), words) for wrong, words in common_mistakes]
     for _ in range(200):  # until no mistake in the number could be taken for another, either
         inputs, right, mistakes = toolkit.draw_distinct(draw, trace(epoch()), traced, 3e-3)
-        mean, wrong_means = _mean_loss(*_run(epoch(), *inputs)[1:3], *inputs[1:])
+        mean, wrong_means = _mean_loss(*trials.epoch(epoch(), *inputs)[:2], *inputs[1:])  # type: ignore[index]
         if distinct(mean, wrong_means, 8e-4):
             break
 
-    after, got, _, fetched = _run(lambda *given: run_on(answer, *given), *inputs)
+    how: dict[str, Any] = {"may_change": True, "forbidden": READY_MADE}
+    after, got, fetched = call_answer(beside(trials.epoch, answer), *inputs, **how)
     if not same(after[:-2], right[:-2]):  # whatever was counted: gradients may well be computed in several parts
-        hint = _why(not same(after[:-2], weights(inputs[0])), fetched, *after[-2:].int().tolist())
+        hint = _why(not same(after[:-2], inputs[0]), fetched, *after[-2:].int().tolist())
         compare(after, right, f"the weights after {BATCHES}", mistakes, hint=hint)
     hint = "The training is right. Now the mean: the sum of the losses of all images, divided by their number."
     compare(got, mean, f"the loss of {BATCHES}", wrong_means, 1e-4, hint)
@@ -223,24 +166,6 @@ def train_one_epoch(answer: Callable) -> str:
             "batches, which takes up memory. Let go of them with .item() or .detach()."
         )
     return f"Same weights and same loss as the course's own epoch, {mean:.3f}; the small last batch counts only for as many images as it has."
-
-
-def _run(train: Callable, start: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Any, nn.Module, int]:
-    """Train a copy of a network.
-
-    Returns:
-        Its weights and the numbers of backward() and of step(); what `train` returned; the copy; the batches fetched.
-    """
-    model, batches = copy.deepcopy(start), tiny_batches(images, labels)
-    optimizer = SGD(model.parameters(), lr=0.4, momentum=0.5)  # a large rate, so that every mistake moves far
-    for parameter in model.parameters():  # it has a past, which a new optimizer would not know
-        optimizer.state[parameter]["momentum_buffer"] = torch.full_like(parameter, 0.1)
-    gradients, steps = Counter[str](), Counter[str]()
-    next(model.parameters()).register_post_accumulate_grad_hook(lambda parameter: gradients.update("b"))
-    optimizer.register_step_post_hook(lambda *given: steps.update("s"))
-    returned = train(model, batches, optimizer)
-    done = torch.tensor([gradients.total(), steps.total()])
-    return torch.cat([weights(model), done]), returned, model, batches.dataset.fetched
 
 
 def _why(moved: bool, fetched: int, gradients: int, steps: int) -> str:
@@ -257,9 +182,9 @@ def _why(moved: bool, fetched: int, gradients: int, steps: int) -> str:
     return next(words for found, words in possible if found)
 
 
-def _mean_loss(losses: Tensor, trained: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, list]:
+def _mean_loss(after: Tensor, losses: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, list]:
     """Return the mean loss over the images of an epoch, and the numbers that come of common mistakes, with words."""
-    sums, last = losses * torch.tensor(SIZES), SIZES[-1]
+    sums, last, trained = losses * torch.tensor(SIZES), SIZES[-1], tiny_network(after[:-2])
     with torch.no_grad():
         later = [F.nll_loss(trained.train(mode)(images), labels) for mode in (True, False)]
     common_mistakes = [
@@ -283,13 +208,12 @@ def accuracy(answer: Callable) -> str:
     """A function that tells which share of the images a network reads correctly."""
     hint = "One class for each image, argmax(dim=1); count the right ones, over all batches; divide by how many images there are."
     tries, silent = [], list[bool]()
+    how: dict[str, Any] = {"may_change": True, "forbidden": READY_MADE}
     for _ in range(2):
-        model, images, labels, hits, mistakes = _measured_images()
-        batches, before = tiny_batches(images, labels), len(silent)
-        hook = model.register_forward_hook(lambda *given: silent.append(not torch.is_grad_enabled()))
-        got, number = run_on(answer, model, batches), int(hits.sum())
-        hook.remove()
-        if batches.dataset.fetched == 0 and len(silent) == before:
+        start, images, labels, hits, mistakes = _measured_images()
+        got, looked, off = call_answer(beside(trials.measure, answer), start, images, labels, **how)
+        number, silent = int(hits.sum()), silent + off
+        if not looked:
             raise WrongAnswer(NO_BATCH)
         found = toolkit.as_tensor(got)
         fixed = [(number / size, f"You divided the right ones by {size}. Count the images that came out of `batches`, however many there are.") for size in (1000, 10_000, 50_000, 60_000)]  # fmt: skip
@@ -302,21 +226,21 @@ def accuracy(answer: Callable) -> str:
     shared = set.intersection(*(named for *_, named in tries))
     for got, hits, mistakes, _ in tries:
         compare(got, hits.mean(), BATCHES, [pair for pair in mistakes if pair[1] in shared], hint=hint)
-    read = model.eval()(images).argmax(dim=1)
+    read = tiny_network(start).eval()(images).argmax(dim=1)
     for about, count, truth, share in (
         ("a single image, read correctly", 1, read, 1.0),
         ("a single image, misread", 1, (read + 1) % 10, 0.0),
         ("two batches of 8 images, all read correctly", 16, read, 1.0),
     ):
         with toolkit.after_success(f"For {BATCHES} it works."):
-            got = run_on(answer, model.train(), tiny_batches(images[:count], truth[:count]))
+            got, _, off = call_answer(beside(trials.measure, answer), start, images[:count], truth[:count], **how)
             compare(got, share, about, hint=hint)
     aside = "" if all(silent) else " (With `no_grad` it would take less time and memory: measuring needs no gradients.)"
     return f"{number} of {COUNT} images, dropout off, and the small last batch counts for its {SIZES[-1]} images only.{aside}"
 
 
-def _measured_images() -> tuple[nn.Module, Tensor, Tensor, Tensor, list]:
-    """Return a network with its dropout on, images, labels, what it reads correctly, and what mistakes would return."""
+def _measured_images() -> tuple[Tensor, Tensor, Tensor, Tensor, list]:
+    """Return the weights of a network, images, labels, what it reads correctly, and what mistakes would return."""
     for _ in range(200):  # until dropout changes the answer, and no mistake could be taken for another
         images, model = torch.randn(COUNT, 1, 4, 4), tiny_network().eval()
         with torch.no_grad():
@@ -327,7 +251,7 @@ def _measured_images() -> tuple[nn.Module, Tensor, Tensor, Tensor, list]:
         mistakes = _wrong_accuracies(hits, dropped, worst)
         if distinct(hits.mean(), mistakes) and hits.mean() > 0.3:
             break
-    return model, images, labels, hits, mistakes
+    return weights(model), images, labels, hits, mistakes
 
 
 def _wrong_accuracies(hits: Tensor, dropped: Tensor, worst: Tensor) -> list[tuple[object, str]]:

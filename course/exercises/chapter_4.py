@@ -71,7 +71,7 @@ def images_needed(answer: Callable) -> str:
     def right(accuracy: float, error: float) -> int:
         return math.ceil(exact(accuracy, error))
 
-    def read(got: object) -> float:
+    def read(got: object, *inputs: object) -> float:
         number = toolkit.one_number(got)
         came = f"I got {describe(number)} images."
         refuse([
@@ -97,7 +97,7 @@ def images_needed(answer: Callable) -> str:
 
 
 def recall_precision_f1(answer: Callable) -> str:
-    """A function that returns recall, precision and F1 of a class."""
+    """A function that returns recall, precision, and F1 of a class."""
 
     def right(predicted: Tensor, labels: Tensor, chosen: int) -> tuple[float, float, float]:
         called, true = predicted == chosen, labels == chosen
@@ -150,7 +150,7 @@ def recall_precision_f1(answer: Callable) -> str:
         *[mistake(lambda *given, of=of, third=third: (of(*given), of(*given), given[2] if third else of(*given)), words) for of, words in twice for third in (False, True)],
     ]  # fmt: skip
 
-    def read(got: object) -> Tensor:
+    def read(got: object, *inputs: object) -> Tensor:
         return toolkit.numbers(got, 3, "three numbers, `return recall, precision, f1`,")
 
     def about(predicted: Tensor, labels: Tensor, chosen: int) -> str:
@@ -316,7 +316,7 @@ def handed_on(answer: Callable) -> str:
         *[(lambda c, r, t, fixed=fixed: right(c, r, fixed), f"Those are the shares for {fixed}. Is there still a {fixed} in your function where `threshold` should be?") for fixed in (0.9, 0.5, 0.99)],
     ]  # fmt: skip
 
-    def read(got: object) -> Tensor:
+    def read(got: object, *inputs: object) -> Tensor:
         return toolkit.numbers(got, 2, "two numbers, (share of the images, share of the mistakes),")
 
     def about(confidence: Tensor, is_right: Tensor, threshold: float) -> str:

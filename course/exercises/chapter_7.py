@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import chain, combinations, islice, product
+from itertools import chain, combinations, product
 from statistics import fmean, median
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from course.exercises import toolkit
+from course.exercises import toolkit, trials
+from course.exercises.calls import beside
 from course.exercises.toolkit import Mistakes, WrongAnswer, after_success, between, refuse
 
 
@@ -217,27 +217,6 @@ def operations_of_a_layer(answer: Callable) -> str:
     return "Kernel and places both come in squared: with half the places along a side, only a quarter of the operations is left."
 
 
-# The operations of PyTorch that take something out of a tensor.
-COPYING = {"index", "index_select", "gather", "take", "embedding", "clone"}
-TAKING = {*COPYING, "select", "slice", "narrow", "masked_select"} - {"clone"}
-
-
-class Counter(TorchDispatchMode):
-    """Counts the operations that take something out of a tensor, and the tensors that are put together again.
-
-    It also notes how many images a single one of them copies at most; a slice copies none.
-    """
-
-    count = most = 0
-
-    def __torch_dispatch__(self, func: Any, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
-        name, result = func.overloadpacket.__name__, func(*args, **(kwargs or {}))
-        self.count += len(args[0]) if name in ("cat", "stack") else name in TAKING
-        if name in COPYING and result.ndim > 1:
-            self.most = max(self.most, len(result))
-        return result
-
-
 def batches_in_order(answer: Callable) -> str:
     """A function that takes each batch with one index operation."""
     many, few = between(17, 24), between(6, 9)
@@ -251,36 +230,19 @@ def batches_in_order(answer: Callable) -> str:
         images = torch.rand(count, 1, between(5, 7), between(8, 10)) - 0.5
         labels = 100 + torch.randperm(count)  # all different, so that each tells where it comes from
         order = torch.randperm(count)[:taken]
-        counter = Counter()
         about = f"For {count} images, {taken} of them in `order`, batch_size={batch_size}:" if callable(answer) else ""
         with after_success(f"{works} {about}".strip()):
-            got = toolkit.call_answer(_collected(answer, counter), images, labels, batch_size, order)
+            trial = beside(trials.collect, answer)
+            got, operations, most = toolkit.call_answer(trial, images, labels, batch_size, order)
             pairs = _pairs(got, images, batch_size, order)
             x, y = [_places(x, images) for x, _ in pairs], [_places(y, labels) for _, y in pairs]
             _refuse_wrong_batches(x, y, batch_size, order, count)
             batches = -(-taken // batch_size)
             refuse([
-                (not works and counter.count > 8 * batches + 10, f"The batches are right. But for {batches} of them I counted {counter.count} operations that take something out of a tensor or join the pieces: image by image, or label by label. An index may be a whole tensor of numbers: one operation then takes all images of a batch, and one their labels."),
-                (not works and counter.most > batch_size, f"The batches are right. But one operation copied {counter.most} images, which takes as much memory again as all of them. Cut `order` into batches first, and then take the images of one batch at a time."),
+                (not works and operations > 8 * batches + 10, f"The batches are right. But for {batches} of them I counted {operations} operations that take something out of a tensor or join the pieces: image by image, or label by label. An index may be a whole tensor of numbers: one operation then takes all images of a batch, and one their labels."),
+                (not works and most > batch_size, f"The batches are right. But one operation copied {most} images, which takes as much memory again as all of them. Cut `order` into batches first, and then take the images of one batch at a time."),
             ])  # fmt: skip
     return "One operation for the images of a batch, one for the labels, however large the batch."
-
-
-def _collected(answer: Callable, counter: Counter) -> Callable:
-    """Return a learner's function so that it hands out a list where it can; the counter runs meanwhile."""
-
-    def collect(images: Tensor, labels: Tensor, batch_size: int, order: Tensor) -> object:
-        counter.count = counter.most = 0
-        with counter:
-            returned = answer(images, labels, batch_size, order)
-            if isinstance(returned, Tensor | str | dict) or not hasattr(returned, "__iter__"):
-                return returned
-            got = list(islice(returned, len(order) + 2))
-        if len(got) > len(order) + 1:
-            raise WrongAnswer(f"More than {len(order) + 1} batches came, and {len(order)} images are in `order`. When does your loop end?")  # fmt: skip
-        return got
-
-    return collect if callable(answer) else answer
 
 
 def _pairs(got: object, images: Tensor, batch_size: int, order: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course.exercises import toolkit
+from course.exercises import toolkit, trials
 from course.exercises.toolkit import Mistakes, WrongAnswer, between, check_edge_case, check_function, refuse
 from helpers import drawing, results
 
@@ -31,16 +31,6 @@ def _image_for(answer: Callable, image: Tensor, count: int) -> Callable[[Tensor]
             toolkit.numbers(toolkit.call_answer(answer, kind(image)), count, "numbers")
             return kind
     return Tensor.numpy
-
-
-def _reading(answer: Callable, read: Callable) -> Callable:
-    """Return an answer whose results go through `read`, together with its arguments."""
-
-    def call(*inputs: Any) -> object:
-        got = answer(*inputs)
-        return None if got is None else read(got, *inputs)
-
-    return call if callable(answer) else answer
 
 
 def _box(ink: Tensor) -> tuple[int, int, int, int]:
@@ -147,16 +137,17 @@ def bounding_box(answer: Callable) -> str:
         return f"an image {tuple(image.shape)} (top, bottom, left, right)"
 
     small = torch.tensor([[0, 0, 0, 0], [0, 9, 0, 0], [0, 0, 200, 0]], dtype=torch.uint8)
-    as_given, reading = _image_for(answer, small, 4), _reading(answer, read)
+    as_given = _image_for(answer, small, 4)
     hint = "Which rows hold ink, a pixel above 0? `top` is the first of them, `bottom` one more than the last. Columns likewise."
     check_function(
-        reading,
+        answer,
         lambda: (as_given(_drawn()),),
         right,
         common_mistakes,
         about,
         hint,
         edges=[(as_given(small),), (as_given(_drawn().T.contiguous()),)],
+        read=read,
         forbidden=[drawing.bounding_box],
     )
     for pixels, which, wanted in [
@@ -168,7 +159,7 @@ def bounding_box(answer: Callable) -> str:
     ]:  # fmt: skip
         image = torch.tensor(pixels, dtype=torch.uint8)
         shown = f"{which}, {pixels}" if image.numel() <= 12 else which
-        check_edge_case(reading, (as_given(image),), right(image), shown, wanted)
+        check_edge_case(answer, (as_given(image),), right(image), shown, wanted, read)
     return "All ink is inside, and no empty row or column is left at the edges, not even around the palest pixel."
 
 
@@ -260,7 +251,7 @@ def center_of_mass(answer: Callable) -> str:
         gray[between(3, 6), between(5, 10)] = 255  # the darkest
         return (as_given(gray.to(torch.uint8)),)
 
-    def read(got: object) -> Tensor:
+    def read(got: object, *inputs: object) -> Tensor:
         return toolkit.numbers(got, 2, "two numbers, (row, column),")
 
     def about(image: Image) -> str:
@@ -397,15 +388,14 @@ def paired_difference(answer: Callable) -> str:
 
     by_hand = torch.tensor([False, True, False, True]), torch.tensor([True, True, True, False])  # 25 points
     hint = "Take the difference of each image, after minus before: 1, 0 or −1. Then their mean, and their standard deviation divided by √N, both times 100."
-    reading = _reading(answer, read)
-    check_function(reading, draw, right, common_mistakes, about, hint, edges=[by_hand])
+    check_function(answer, draw, right, common_mistakes, about, hint, edges=[by_hand], read=read)
     for before, after, which, wanted in [
         ([1, 1, 0, 1], [0, 0, 1, 1], "two images lost and one gained", "After is worse than before here, so the difference is below 0. Does abs() hide it?"),
         ([1, 0, 1], [1, 0, 1], "three images on which nothing changed", "All differences are 0, and so are their mean and its error."),
         ([0, 0, 0, 0], [1, 1, 1, 1], "four images, all of them gained", "Each difference is 1: the mean is 100 points, and there is no spread."),
     ]:  # fmt: skip
         inputs = torch.tensor(before) == 1, torch.tensor(after) == 1
-        check_edge_case(reading, inputs, right(*inputs), which, wanted)
+        check_edge_case(answer, inputs, right(*inputs), which, wanted, read)
     return "What both networks read alike cancels out, image by image, so this error is usually smaller than that of two accuracies."  # fmt: skip
 
 
@@ -477,7 +467,7 @@ def answered_and_wrong(answer: Callable) -> str:
         *((lambda p, y, t, fixed=fixed: right(p, y, fixed), f"Those are the counts for {fixed}. Is there still a {fixed} in your function where `threshold` should be?") for fixed in (0.5, 0.9)),
     ]  # fmt: skip
 
-    def read(got: object) -> Tensor:
+    def read(got: object, *inputs: object) -> Tensor:
         return toolkit.numbers(got, 2, "two counts, (answered, wrong),")
 
     def about(probabilities: Tensor, labels: Tensor, threshold: float) -> str:
@@ -505,18 +495,17 @@ def answered_and_wrong(answer: Callable) -> str:
 # --- 8.5 ---
 
 
-def _reader() -> nn.Module:
-    """Return a reader of images (N, 1, 28, 28): log-probabilities (N, 10), from a convolution as large as the image.
+def _reader() -> trials.Reader:
+    """Return a reader whose parameters have gradients already, as after a training.
 
-    The corners of the image have no weight, and so no gradient. Its parameters have gradients already, as after a
-    training.
+    The corners of the image have no weight, and so no gradient.
     """
-    layer = nn.Conv2d(1, 10, 28)
-    for parameter in layer.parameters():
+    reader = trials.Reader()
+    for parameter in reader.parameters():
         parameter.data = 0.1 * torch.randn_like(parameter)
         parameter.grad = torch.randn_like(parameter)
-    layer.weight.data[:, :, ::27, ::27] = 0
-    return nn.Sequential(layer, nn.Flatten(), nn.LogSoftmax(dim=1)).eval()
+    next(reader.parameters()).data[:, :, ::27, ::27] = 0
+    return reader
 
 
 def _gradient(reader: nn.Module, pixels: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:

@@ -41,7 +41,7 @@ def check_function(
     tolerance: float = 1e-4,
     rounds: int = 3,
     edges: Sequence[tuple] = (),
-    read: Callable = lambda got: got,
+    read: Callable = lambda got, *inputs: got,
     **how: Any,
 ) -> None:
     """Compare a learner's function with the right one, on inputs drawn anew and on the edges.
@@ -59,7 +59,7 @@ def check_function(
         hint, tolerance: see `compare`.
         rounds: how many inputs are drawn.
         edges: further arguments that are always tried: one item, none, even and odd, exact ties.
-        read: makes what the learner's function returned comparable, or refuses it.
+        read: makes what the learner's function returned, for these arguments, comparable, or refuses it.
         how: options of `call_answer`, such as `forbidden`.
 
     Raises:
@@ -67,7 +67,7 @@ def check_function(
     """
 
     def call(inputs: tuple) -> Try:
-        got, expected = read(call_answer(answer, *inputs, **how)), _tensor(right(*inputs))
+        got, expected = read(call_answer(answer, *inputs, **how), *inputs), _tensor(right(*inputs))
         return Try(inputs, got, _comparable(got, expected), expected)
 
     def in_words(inputs: tuple) -> str:
@@ -147,7 +147,12 @@ def _comparable(got: object, expected: Tensor) -> Tensor:
 
 
 def check_edge_case(
-    answer: Callable, inputs: tuple, expected: object, about: str, wanted: str, read: Callable = lambda got: got
+    answer: Callable,
+    inputs: tuple,
+    expected: object,
+    about: str,
+    wanted: str,
+    read: Callable = lambda got, *inputs: got,
 ) -> None:
     """Compare an answer that is right otherwise on an edge case; `wanted` says what should happen there.
 
@@ -156,7 +161,7 @@ def check_edge_case(
     """
     about = f"{about} (the usual case is right)"
     try:
-        got = read(call_answer(answer, *inputs))
+        got = read(call_answer(answer, *inputs), *inputs)
     except WrongAnswer as reason:
         raise WrongAnswer(f"For {about}: {reason} {wanted}") from None
     compare(got, expected, about, hint=wanted)

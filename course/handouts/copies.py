@@ -11,7 +11,8 @@ from nbconvert.preprocessors import ClearOutputPreprocessor, Preprocessor, TagRe
 from nbformat import NotebookNode, from_dict
 
 HIDDEN_FROM_STUDENTS = {"solution", "instructor"}
-TAGS = HIDDEN_FROM_STUDENTS | {"parameters", "exercise", "words", "check", "card", "nbval-check-output"}
+TAGS = HIDDEN_FROM_STUDENTS | {"parameters", "exercise", "words", "answer", "check", "card", "nbval-check-output"}
+WRITE_HERE = "Write here."  # what a cell for an answer in words holds before anybody has written
 NUMBER = re.compile(r"\*\*Exercise (\d+\.\d+)\*\*")  # at the head of an exercise's text
 # What each exercise's cell holds before anybody answers, by number. A file, since a course that came as a zip file has
 # no git to ask. `python -m course tables` writes it from the notebooks.
@@ -54,6 +55,9 @@ def take_stubs(notebook: NotebookNode) -> list[str]:
         if cell.source != stubs.get(number, cell.source):
             cell.source, cell.outputs = stubs[number], []
             answered.append(number)
+    for cell in notebook.cells:
+        if "answer" in tags_of(cell):
+            cell.source = WRITE_HERE
     return answered
 
 
@@ -65,7 +69,7 @@ def student_copy(notebook: NotebookNode) -> NotebookNode:
 
 def student_page(notebook: NotebookNode) -> NotebookNode:
     """Return what is printed for a student: as `student_copy`, with the lesson's figures, but none of an exercise's."""
-    hidden = HIDDEN_FROM_STUDENTS | {"check"}
+    hidden = HIDDEN_FROM_STUDENTS | {"check", "answer"}  # on paper there are lines to write on
     return _preprocessed(notebook, TagRemovePreprocessor(remove_cell_tags=hidden, remove_all_outputs_tags={"exercise"}))
 
 
