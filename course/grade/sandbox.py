@@ -179,13 +179,14 @@ def _words(kind: str, staged: Path, name: str) -> list[str]:
             words += ["--ro-bind", str(path), str(path)]
     words += ["--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     words += ["--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]
+    size = ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs"]
+    words += [*size, "/tmp"]  # before Python, whose environment may be in /tmp
     for python in _of_python():
         for parent in reversed(Path(python).parents[:-1]):  # which would be root's alone
             words += ["--perms", "0755", "--dir", str(parent)]
         words += ["--ro-bind", python, python]
     words += ["--ro-bind", str(staged), "/course", "--proc", "/proc", "--dev", "/dev"]
-    size = ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs"]
-    words += [*size, "/tmp", *size, "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
+    words += [*size, "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     for pair in _environment(Path("/course")).items():
         words += ["--setenv", *pair]
     user = [str(61184 + os.getpid() % 4000)] if root else []  # nobody's number; a number of processes goes by user
