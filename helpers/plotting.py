@@ -278,7 +278,8 @@ def show_source(dataset: Dataset) -> None:
         reason = f"MNIST can't be had: {dataset.note}" if dataset.note else 'The setting is dataset = "digits".'
         words = (
             f"<strong>This is not MNIST.</strong> The chapter runs on {dataset.title}: {size}, "
-            f"smaller and fewer than MNIST's. Every number will differ from the text. {html.escape(reason)}"
+            f"smaller and fewer than MNIST's. What is computed here differs from the text; records are MNIST's. "
+            f"{html.escape(reason)}"
         )
     else:
         words = (
