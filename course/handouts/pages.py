@@ -17,6 +17,7 @@ from course.handouts.copies import tags_of
 TEMPLATES = Path(__file__).parent / "templates"
 LINES = {"words": 3, "function": 6, "value": 1}  # to write on, on paper
 MATHEMATICS = re.compile(r"\$\$(?P<display>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
+FITS_A_PHONE = 40  # characters of a line of code
 NO_PROSE = ("head", "code", "pre", "script", "style")  # a dollar in them is a dollar
 
 
@@ -37,6 +38,7 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
         "footer": json.dumps(title if kind == "student" else f"{title} · {kind}'s copy", ensure_ascii=False),
         "style": (TEMPLATES / "handout" / "handout.css").read_text(encoding="utf-8"),
         "colors": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
+        "dark_colors": HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
         "lines": _lines_to_write_on,
         "tags_of": tags_of,
         "can_draw": "digits" in beside,
@@ -65,8 +67,13 @@ def _mend(html: str, beside: Collection[str]) -> str:
     # pandas puts a style before each table; and no policy of a page keeps `refresh` from leading to another page.
     for unwanted in soup.select('main style, meta[http-equiv="refresh" i]'):
         unwanted.decompose()
-    for table in soup.select("main table[border]"):
+    for table in soup.select("main table"):
         del table["border"]
+        # Its own element scrolls, since a table that did would no longer be one to a screen reader.
+        table.wrap(soup.new_tag("div", attrs={"class": "wide", "tabindex": "0", "role": "group", "aria-label": "table"}))
+    for code in soup.select("main pre"):
+        if max(map(len, code.get_text().splitlines()), default=0) > FITS_A_PHONE:
+            code["tabindex"] = "0"  # so that it can be scrolled with the arrow keys, in Safari too
     for cell in soup.select("main th"):
         if cell.get_text(strip=True):
             cell["scope"] = "col" if cell.find_parent("thead") else "row"
