@@ -84,7 +84,9 @@ def _mend(html: str, beside: Mapping[str, str]) -> str:
     for table in soup.select("main table"):
         del table["border"]
         # Its own element scrolls, since a table that did would no longer be one to a screen reader.
-        table.wrap(soup.new_tag("div", attrs={"class": "wide", "tabindex": "0", "role": "group", "aria-label": "table"}))
+        table.wrap(
+            soup.new_tag("div", attrs={"class": "wide", "tabindex": "0", "role": "group", "aria-label": "table"})
+        )
     for code in soup.select("main pre"):
         if max(map(len, code.get_text().splitlines()), default=0) > FITS_A_PHONE:
             code["tabindex"] = "0"  # so that it can be scrolled with the arrow keys, in Safari too
@@ -96,9 +98,11 @@ def _mend(html: str, beside: Mapping[str, str]) -> str:
     headings = soup.select("main h2")
     for heading in headings:
         heading["id"] = re.sub(r"[^\w -]", "", heading.get_text().lower()).replace(" ", "-")  # as on GitHub
-    for contents in soup.select("nav .contents"):  # of a template that has one
+    if contents := soup.select_one("nav .contents"):  # of a template that has one
         items = "".join(f'<li><a href="#{heading["id"]}">{heading.decode_contents()}</a></li>' for heading in headings)
         contents.append(BeautifulSoup(items, "html.parser"))
+    for short in soup.select("nav:has(.contents):not(:has(li:nth-child(4)))"):
+        short.decompose()
     for link in soup.select("main a[href]"):
         target = str(link["href"])
         file, mark, place = target.partition("#")

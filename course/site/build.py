@@ -29,7 +29,7 @@ class Page(NamedTuple):
 
     source: Path  # the file of the course that it shows
     name: str
-    kind: str
+    kind: str  # `student` for a chapter, `start`, `document`
     notebook: NotebookNode
     frame: dict  # what the template puts around it
 
@@ -98,7 +98,8 @@ def _documents(chapter_pages: Sequence[Page]) -> Iterator[Page]:
     written[texts.GLOSSARY] = (name, texts.glossary(text, [page.name for page in chapter_pages]))
     for path, (name, text) in written.items():
         cell = new_markdown_cell(texts.with_pictures(text, path.parent))
-        yield Page(path, name, "document", new_notebook(cells=[cell]), {})
+        kind = "start" if path == texts.README else "document"
+        yield Page(path, name, kind, new_notebook(cells=[cell]), {})
 
 
 def _beside(page: Page, all_pages: Sequence[Page], names: set[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ DOCS = settings.ROOT / "docs"
 GLOSSARY = DOCS / "glossary.md"
 START = ("The chapters", "Two commands")  # the sections of README.md that follow its picture on the start page
 DRAW = f"**[Draw a digit]({DRAWING_PAGE})**: a trained network reads it and shows you how. Nothing to install."
-HANDOUTS = "Each chapter as a notebook to work in, without solutions. It needs the course on your computer, see above."
+HANDOUTS = "Each chapter as a notebook to work in, without solutions. To run one, you need the course (see above)."
 PICTURE = re.compile(r"(?<=\]\()[\w./]+\.png(?=\))")  # in Markdown
 FIGURE = re.compile(r"data:image/png;base64,([\w+/=]+)")  # on a chapter's page
 CHAPTER = re.compile(r"(?<=\| )\d\d(?= \|$)", re.MULTILINE)  # in the last column of the glossary
@@ -38,10 +38,15 @@ def start_page(downloads: Sequence[tuple[str, Mapping[str, str]]]) -> str:
     titled = {section.partition("\n")[0]: f"## {section}" for section in sections}
     for title in START:
         if title not in titled:
-            raise ValueError(f"README.md: no section '## {title}', which the start page has; correct START in {__name__}")
-    lines = [f"- {title}: " + ", ".join(f"[{words}]({file})" for file, words in files.items()) for title, files in downloads]
-    handouts = "\n".join([f"## Handouts\n\n{HANDOUTS}\n", *lines])
-    return "\n\n".join([head.strip(), DRAW, *(titled[title].strip() for title in START), handouts])
+            raise ValueError(
+                f"README.md: no section '## {title}', which the start page has; correct START in {__name__}"
+            )
+    draw = head.replace("\n![", f"\n{DRAW}\n\n![", 1)
+    lines = []
+    for title, files in downloads:
+        links = ", ".join(f"[{words}]({file})" for file, words in files.items())
+        lines.append(f"- {title} ({links})")
+    return "\n\n".join([draw, *(titled[title] for title in START), f"## Handouts\n\n{HANDOUTS}", "\n".join(lines)])
 
 
 def glossary(text: str, chapter_pages: Sequence[str]) -> str:
