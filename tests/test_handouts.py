@@ -460,7 +460,11 @@ def test_no_page_scrolls_sideways_on_a_phone(built: Path, browser: object) -> No
 
 def test_links_lead_to_the_pages_that_are_there() -> None:
     notebook = new_notebook(
-        cells=[new_markdown_cell("# 1 · What?\n[a](02_b.ipynb) [d](02_b.ipynb#d-e) [c](03_c.ipynb) [r](../README.md) [w](https://w.org)")]
+        cells=[
+            new_markdown_cell(
+                "# 1 · What?\n[a](02_b.ipynb) [d](02_b.ipynb#d-e) [c](03_c.ipynb) [r](../README.md) [w](https://w.org)"
+            )
+        ]
     )
     soup = BeautifulSoup(pages.page(notebook, "student", {"02_b.ipynb": "02_b.html"}), "html.parser")
     assert [link["href"] for link in soup.main.find_all("a")] == ["02_b.html", "02_b.html#d-e", "https://w.org"]
