@@ -84,6 +84,11 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
+    command = add("site", site, "build the course as a site of static pages")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/site in the course")
+    command.add_argument("--pdf", action="store_true", help="with PDFs to download, printed with Chromium or Chrome")
+    command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
+
     command = add("grade", grade, "grade a folder of submissions, in a sandbox")
     command.add_argument("folder", type=folder.given, metavar="FOLDER", help="as a learning platform leaves it")
     command.add_argument("--chapters", nargs="+", default=[], metavar="CHAPTER", help="default: all that are in it")
@@ -255,6 +260,18 @@ def handouts(options: Namespace) -> int:
     files = build(chapters, out, options.paper if options.pdf else None, options.source)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
     print(f"{len(files)} files ({kinds}) in {settings.shown(out)}/student and {settings.shown(out)}/instructor")
+    return 0
+
+
+def site(options: Namespace) -> int:
+    """Build the course as a site."""
+    from course.chapters import select_chapters
+    from course.site.build import build
+
+    out = options.out or settings.ROOT / "runs" / "site"
+    files = build(select_chapters([]), out, options.paper if options.pdf else None)
+    size = sum(file.stat().st_size for file in files) / 1e6
+    print(f"{len(files)} files, {size:.1f} MB, in {settings.shown(out)}; open index.html in a browser")
     return 0
 
 

@@ -404,7 +404,7 @@ def test_axe_would_find_a_pale_word_and_a_picture_without_words() -> None:
 
 def small_page(*cells: NotebookNode, kind: str = "student") -> BeautifulSoup:
     notebook = new_notebook(cells=[new_markdown_cell("# 1 · What?"), *cells])
-    return BeautifulSoup(pages.page(notebook, kind), "html.parser")
+    return BeautifulSoup(pages.page(notebook, kind, {}), "html.parser")
 
 
 def test_mathematics_is_drawn_by_the_browser_itself() -> None:
@@ -440,13 +440,37 @@ def test_tables_have_header_cells() -> None:
     assert [cell["scope"] for cell in soup.find_all("table")[1].find_all("th")] == ["col", "col"]
 
 
+def test_what_may_be_wider_than_a_phone_scrolls_inside_itself_with_the_keyboard_too() -> None:
+    table = new_markdown_cell("| a | b |\n|---|---|\n| 1 | 2 |\n")
+    output = new_output("stream", text="1 " * 40)
+    soup = small_page(table, new_code_cell("x = 1"), new_code_cell("y = 2  # " + 40 * "w", outputs=[output]))
+    scrollers = soup.main.find_all(tabindex="0")
+    assert [scroller.name for scroller in scrollers] == ["div", "pre", "pre"]
+    assert scrollers[0].table and scrollers[0]["aria-label"] == "table"
+    assert "x = 1" not in "".join(scroller.get_text() for scroller in scrollers)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_no_page_scrolls_sideways_on_a_phone(built: Path, browser: object) -> None:
+    for scheme in ("light", "dark"):
+        tab = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+        for page in built.rglob("[0-9]*.html"):
+            tab.goto(page.as_uri())
+            assert tab.evaluate("document.scrollingElement.scrollWidth") <= 390, page
+
+
 def test_links_lead_to_the_pages_that_are_there() -> None:
     notebook = new_notebook(
-        cells=[new_markdown_cell("# 1 · What?\n[a](02_b.ipynb) [c](03_c.ipynb) [r](../README.md) [w](https://w.org)")]
+        cells=[
+            new_markdown_cell(
+                "# 1 · What?\n[a](02_b.ipynb) [d](02_b.ipynb#d-e) [c](03_c.ipynb) [r](../README.md) [w](https://w.org)"
+            )
+        ]
     )
-    soup = BeautifulSoup(pages.page(notebook, "student", beside=["01_a", "02_b"]), "html.parser")
-    assert [link["href"] for link in soup.main.find_all("a")] == ["02_b.html", "https://w.org"]
-    assert "a c r w" in soup.main.get_text()
+    soup = BeautifulSoup(pages.page(notebook, "student", {"02_b.ipynb": "02_b.html"}), "html.parser")
+    assert [link["href"] for link in soup.main.find_all("a")] == ["02_b.html", "02_b.html#d-e", "https://w.org"]
+    assert "a d c r w" in soup.main.get_text()
 
 
 def test_words_of_code_stay_words() -> None:
@@ -478,7 +502,7 @@ def test_nothing_that_a_chapter_holds_runs_in_its_page() -> None:
     shown = [{"text/html": html.format(RUNS.format(name))} for name, html in OUTPUTS.items()]
     shown.append({"image/svg+xml": SVG.format(RUNS.format("picture-of-its-own"))})
     cells = [*prose, new_code_cell("1", outputs=[new_output("display_data", data) for data in shown])]
-    page = pages.page(new_notebook(cells=[new_markdown_cell("# 1 · What?"), *cells]), "student")
+    page = pages.page(new_notebook(cells=[new_markdown_cell("# 1 · What?"), *cells]), "student", {})
     ran = re.search(r'<html[^>]* class="([^"]*)"', opened(without_policy(page), BROWSER))[1]
     assert set(ran.split()) == {f"ran-{name}" for name in MARKDOWN | OUTPUTS}
     assert "ran-" not in re.search(r"<html[^>]*>", opened(page, BROWSER))[0]
