@@ -12,7 +12,8 @@ INSTALLED = (CODE / "course" / "notebooks").is_dir()  # where pip puts them; in 
 FILES = CODE / "course" if INSTALLED else CODE  # holds notebooks/ and results/, which chapters and commands only read
 
 
-def _root() -> Path:
+def find_root() -> Path:
+    """Return the folder that everything is written into: the clone, an installed copy's own, or MNIST_COURSE_HOME."""
     if given := os.environ.get("MNIST_COURSE_HOME"):
         # Absolute from now on, since kernels and other processes that we start are in other folders.
         os.environ["MNIST_COURSE_HOME"] = os.path.abspath(os.path.expanduser(given))
@@ -20,7 +21,7 @@ def _root() -> Path:
     return user_data_path("mnist-course", appauthor=False) if INSTALLED else CODE
 
 
-ROOT = _root()  # holds data/, runs/ and whatever else is written: the clone, or an installed copy's own folder
+ROOT = find_root()
 
 
 def from_root(path: str | Path) -> Path:
