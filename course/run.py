@@ -26,7 +26,7 @@ from traitlets import Dict
 from traitlets.config import Config
 
 from course import CommandError, executed, folder
-from course.chapters import MEASURES, check_assignments, code_of, parameter_names, select_chapters
+from course.chapters import MEASURES, check_assignments, code_of, located, parameter_names, select_chapters
 from helpers import settings
 from helpers.results import load_record, versions, write_json
 
@@ -67,7 +67,7 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
         signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the sweep may be deaf to it
         signal.signal(signal.SIGTERM, lambda *_: _stop(out))  # as SLURM says that time is up
         threading.Thread(target=_stop_with_the_sweep, args=(out,), daemon=True).start()
-        there = all(settings.from_root(name).is_file() for name in names)
+        there = all(located(name).is_file() for name in names)
         if not there or of_sweep not in (code_of(names), code_of(names, whole=True)):
             raise ValueError("this worker has another version of the course; install the same one everywhere")
     chapters = select_chapters(names)

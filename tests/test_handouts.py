@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 import unicodedata
-import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -995,29 +994,3 @@ def test_a_folder_that_cannot_be_written_is_one_line(small_course: Path, capsys:
         message = capsys.readouterr().err
         assert reason in message
         assert message.count("\n") == 1
-
-
-# --- installed ---
-
-
-@pytest.mark.slow
-def test_an_installed_copy_builds_handouts_where_notebooks_are_beside_it(tmp_path: Path) -> None:
-    """A wheel holds the templates; it doesn't hold the notebooks, and says so if they aren't there."""
-    source, installed = tmp_path / "source", tmp_path / "installed"
-    for name in ("course", "helpers"):
-        shutil.copytree(settings.ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(settings.ROOT / name, source)
-    make_wheel = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"
-    subprocess.run([sys.executable, "-c", make_wheel], cwd=source, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(installed)
-    words = [sys.executable, "-m", "course", "handouts", "--chapters", "1", "--out", "made"]
-    done = subprocess.run(words, cwd=installed, capture_output=True, encoding="utf-8")
-    assert done.returncode == 2
-    assert re.fullmatch(r".*: no notebooks in '.*notebooks'; .* clone of the course\n", done.stderr)
-    (installed / "notebooks").mkdir()
-    shutil.copy(CHAPTERS[0], installed / "notebooks")
-    subprocess.run(words, cwd=installed, check=True, capture_output=True)
-    alone = expected(CHAPTERS[0].stem) - {"student/digits.html", "instructor/digits.html"}  # no results/ to build from
-    assert files_in(installed / "made") == alone

@@ -87,12 +87,12 @@ def stage() -> Iterator[Path]:
         folder = Path(made)
         for name in STAGED:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(settings.ROOT / name, folder / name)
+            shutil.copyfile(settings.CODE / name, folder / name)
         (folder / "course/exercises/__init__.py").write_text(NO_CHECKS, encoding="utf-8")
         leave_out = shutil.ignore_patterns("__pycache__", "reference")
-        for part in ("helpers", "results"):
-            if (settings.ROOT / part).is_dir():
-                shutil.copytree(settings.ROOT / part, folder / part, ignore=leave_out)
+        for part in (settings.CODE / "helpers", settings.FILES / "results"):
+            if part.is_dir():
+                shutil.copytree(part, folder / part.name, ignore=leave_out)
         (folder / "notebooks").mkdir()  # by which the course knows its root
         os.chmod(folder, 0o755)
         yield folder
