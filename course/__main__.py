@@ -232,7 +232,7 @@ def data(options: Namespace) -> int:
 
 def progress(options: Namespace) -> int:
     """Show which exercises are solved on this computer; write that as JSON; or forget it."""
-    from course.exercises import overview
+    from course import overview
 
     if options.reset and options.export:
         raise ValueError("progress: --export and --reset are given together; export first, then reset")

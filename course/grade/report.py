@@ -12,9 +12,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from course import folder
-from course.exercises.overview import subject
 from course.grade import answers
 from course.grade.judge import NOT_FOUND, NOT_TRIED, NOT_YET, RIGHT, UNSURE
+from course.overview import subjects
 from course.sweep_tables import plain, write_table
 from helpers import results
 
@@ -152,7 +152,7 @@ def gradescope(rows: Sequence[Row], fault: str, worth: dict[str, float]) -> str:
     """Return one student's results as Gradescope reads them."""
     tests = [
         {
-            "name": f"{row.number} {subject(row.number)}",
+            "name": f"{row.number} {subjects()[row.number]}",
             "score": _points(row, worth),
             "max_score": worth.get(row.number, 1.0),
             "status": "passed" if row.state == RIGHT else "failed",
@@ -174,7 +174,7 @@ def feedback(student: str, rows: Sequence[Row], about: str, said: dict[str, str]
     for row in rows:
         sign = STATES[row.state][0]
         text = row.words[:1].upper() + row.words[1:]
-        lines += ["", f"## {sign} {row.number} · {subject(row.number)}", "", _markdown(text)]
+        lines += ["", f"## {sign} {row.number} · {subjects()[row.number]}", "", _markdown(text)]
         if row.number in said:
             lines += ["", "You wrote:", "", *(f"> {plain(line)}" for line in said[row.number].splitlines())]
     return "\n".join(lines) + "\n"
@@ -212,14 +212,14 @@ def summary(
         parts[0] = parts[0].replace("<p>", "<p class='warning'>")
     if first:
         items = [
-            f"<li><b>{count} of {handed[of]}</b>, {of} · {_text(subject(of))}<br>{_sentence(same[0].words)}</li>"
+            f"<li><b>{count} of {handed[of]}</b>, {of} · {_text(subjects()[of])}<br>{_sentence(same[0].words)}</li>"
             for count, of, same in first
         ]
         parts += ["<h2>For the next lesson</h2>", "<ol>", *items, "</ol>"]
     parts += ["<h2>Exercise by exercise</h2>", _legend()]
     for number in numbers:
         states = Counter(row.state for row in rows if row.number == number)
-        parts += [f"<h3>{number} · {_text(subject(number))}</h3>", _bar(states), _mistakes(common[number])]
+        parts += [f"<h3>{number} · {_text(subjects()[number])}</h3>", _bar(states), _mistakes(common[number])]
     parts += ["<h2>Everybody</h2>", _grid(rows, students, numbers, about)]
     if missing:
         parts += ["<h2>Nothing handed in</h2>", f"<p>{', '.join(map(_name, missing))}</p>"]
