@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -92,6 +93,8 @@ def execute_all(chapters: Sequence[Path], values: dict[str, Any], out: Path, pro
         start = time.perf_counter()
         execute(chapter, values, out, progress)
         seconds[chapter.stem] = round(time.perf_counter() - start, 1)
+        if progress and not sys.stderr.isatty():  # a log gets a line instead of a bar
+            print(f"{chapter.stem}: {seconds[chapter.stem]:.0f} s", flush=True)
     results = collect_results(out, chapters) | {"seconds": seconds, "versions": versions()}
     write_json(out / "results.json", results)
     return results
@@ -173,7 +176,7 @@ def execute(chapter: Path, values: dict[str, Any], out: Path, progress: bool = T
                     config=Config(KernelManager={"env": env} | address),
                     cwd=chapter.parent,
                     extra_arguments=KERNEL_ARGUMENTS,
-                    progress_bar={"desc": chapter.stem} if progress else False,
+                    progress_bar={"desc": chapter.stem} if progress and sys.stderr.isatty() else False,
                     start_timeout=START_TIMEOUT,
                     # All is saved by then, and Python takes three seconds to take down PyTorch and the rest in order.
                     shutdown_kernel="immediate",

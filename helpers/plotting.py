@@ -40,7 +40,8 @@ def show(figure: Figure, alt: str) -> None:
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=144)
-    display(Image(buffer.getvalue(), alt=alt, width=round(figure.get_figwidth() * 96)))
+    # `metadata`, since Colab's IPython 7 has no `alt`.
+    display(Image(buffer.getvalue(), width=round(figure.get_figwidth() * 96), metadata={"alt": alt}))
 
 
 def save(figure: Figure, path: str | Path) -> Path:

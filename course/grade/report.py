@@ -13,9 +13,9 @@ import pandas as pd
 from nbconvert.filters import markdown2html
 
 from course import folder
-from course.exercises.overview import subject
 from course.grade import answers
 from course.grade.judge import NOT_FOUND, NOT_TRIED, NOT_YET, RIGHT, UNSURE
+from course.overview import subjects
 from course.sweep_tables import plain, write_table
 from helpers import results
 
@@ -156,7 +156,7 @@ def gradescope(rows: Sequence[Row], fault: str, worth: dict[str, float]) -> str:
     """Return one student's results as Gradescope reads them."""
     tests = [
         {
-            "name": f"{row.number} {subject(row.number)}",
+            "name": f"{row.number} {subjects()[row.number]}",
             "score": _points(row, worth),
             "max_score": worth.get(row.number, 1.0),
             "status": "passed" if row.state == RIGHT else "failed",
@@ -178,7 +178,7 @@ def feedback(student: str, rows: Sequence[Row], about: str, said: dict[str, str]
     for row in rows:
         sign = STATES[row.state][0]
         text = row.words[:1].upper() + row.words[1:]
-        lines += ["", f"## {sign} {row.number} · {subject(row.number)}", "", _markdown(text)]
+        lines += ["", f"## {sign} {row.number} · {subjects()[row.number]}", "", _markdown(text)]
         if row.number in said:
             lines += ["", "You wrote:", "", *(f"> {plain(line)}" for line in said[row.number].splitlines())]
     return "\n".join(lines) + "\n"
@@ -216,14 +216,14 @@ def summary(
         parts[0] = parts[0].replace("<p>", "<p class='warning'>")
     if first:
         items = [
-            f"<li><b>{count} of {handed[of]}</b>, {of} · {_text(subject(of))}<br>{_sentence(same[0].words)}</li>"
+            f"<li><b>{count} of {handed[of]}</b>, {of} · {_text(subjects()[of])}<br>{_sentence(same[0].words)}</li>"
             for count, of, same in first
         ]
         parts += ["<h2>For the next lesson</h2>", "<ol>", *items, "</ol>"]
     parts += ["<h2>Exercise by exercise</h2>", _legend()]
     for number in numbers:
         states = Counter(row.state for row in rows if row.number == number)
-        parts += [f"<h3>{number} · {_text(subject(number))}</h3>", _bar(states), _mistakes(common[number])]
+        parts += [f"<h3>{number} · {_text(subjects()[number])}</h3>", _bar(states), _mistakes(common[number])]
     parts += ["<h2>Everybody</h2>", _grid(rows, students, numbers, about)]
     if missing:
         parts += ["<h2>Nothing handed in</h2>", f"<p>{', '.join(map(_name, missing))}</p>"]
@@ -281,7 +281,11 @@ def side_by_side(words: dict[str, dict[str, str]]) -> str:
                 continue
             solution = re.sub(r"</?details>|<summary>.*?</summary>|```.*?```", "", solution, flags=re.DOTALL)
             notes = [note for note in chapter.notes if number in note and not note.startswith("|")]
-            parts += [f"<h2>{number} · {subject(number)}</h2>", markdown2html(question), "<h3>What to look for</h3>"]
+            parts += [
+                f"<h2>{number} · {_text(subjects()[number])}</h2>",
+                markdown2html(question),
+                "<h3>What to look for</h3>",
+            ]
             parts += [markdown2html("\n\n".join([solution.strip(), *notes]))]
             lines = [
                 f"<tr><th scope='row'>{_name(student)}</th><td class='said'>{_text(said)}</td></tr>"

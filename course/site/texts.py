@@ -11,9 +11,9 @@ from PIL import Image
 from course.handouts.pages import DRAWING_PAGE
 from helpers import settings
 
-README = settings.ROOT / "README.md"
-RESULTS = settings.ROOT / "results" / "README.md"
-DOCS = settings.ROOT / "docs"
+README = settings.CODE / "README.md"
+RESULTS = settings.FILES / "results" / "README.md"
+DOCS = settings.CODE / "docs"
 GLOSSARY = DOCS / "glossary.md"
 START = ("The chapters", "Two commands")  # the sections of README.md that follow its picture on the start page
 DRAW = f"**[Draw a digit]({DRAWING_PAGE})**: a trained network reads it and shows you how. Nothing to install."
