@@ -33,7 +33,7 @@ CELLS = [
 
 @pytest.fixture
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebook.training, "is_interactive", lambda: False)
+    monkeypatch.setattr(notebook.bars, "is_interactive", lambda: False)
 
 
 def cells() -> nbformat.NotebookNode:
