@@ -73,7 +73,7 @@ class DrawingPad(anywidget.AnyWidget):
         png = base64.b64encode(file.getvalue()).decode()
         data, metadata = {"text/plain": repr(self), "image/png": png}, {"image/png": {"alt": alt}}
         if self.comm and any(name in os.environ for name in ("VSCODE_PID", "COLAB_RELEASE_TAG")):
-            view, more = super()._repr_mimebundle_(**kwargs)
+            view, more = super()._repr_mimebundle_(**kwargs) or ({}, {})
             return view | data, more | metadata
         if self.comm:
             inside = f'<img src="data:image/png;base64,{png}" alt="{alt}"><p>Run this cell to draw here.</p>'
