@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import psutil
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 import helpers
 from course import CommandError, folder, sweep_tables
@@ -23,7 +23,8 @@ from course.chapters import FOLDERS, check_assignments, code_of, parameters_of
 from course.executors import open_executor, result_of, run_in_subprocess
 from course.run import check_data
 from course.sweep_runs import Run, earlier, finished, store
-from helpers import settings, training
+from helpers import settings
+from helpers.bars import progress_bar
 
 MOST_WORKERS = 4  # by default
 MEMORY = 1_500_000_000  # bytes that a run needs with MNIST
@@ -162,7 +163,7 @@ def sweep(
         return sweep_tables.write_runs(out, [*manifests.values(), *others])
 
     name = uuid.uuid4().hex
-    bar = tqdm(total=len(runs), initial=len(runs) - len(waiting), unit="run", disable=not training.is_interactive())
+    bar = progress_bar(total=len(runs), initial=len(runs) - len(waiting), unit="run")
     with open_executor(at_once, scheduler, name) as (executor, has_workers), folder.own(out, "sweep"), bar:
         futures = {
             executor.submit(run_in_subprocess, shown, run.values, name, of_worker, threads): run for run in waiting

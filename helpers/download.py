@@ -21,9 +21,9 @@ from typing import Any
 import filelock
 import requests
 import urllib3  # requests is built on it, and its errors come through while a body is read
-from tqdm.auto import tqdm
 
 from helpers import results, settings
+from helpers.bars import progress_bar
 
 PATIENCE = 10.0  # seconds without an answer, or behind RATE, before a mirror is given up
 RATE = 16_384  # bytes a second, on average: MNIST in twelve minutes; less would outlast a lesson
@@ -211,11 +211,13 @@ def _download(url: str, md5: str, size: int) -> bytes:
                 kind = _TransientFault if response.status_code >= 500 else _Fault
                 raise kind(f"answered {response.status_code}")
             start = time.monotonic()
-            with tqdm.wrapattr(content, "write", size, desc=url.rpartition("/")[2], leave=False, delay=1) as sink:
+            unit: dict = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+            with progress_bar(None, url.rpartition("/")[2], total=size, delay=1, **unit) as bar:
                 while (left := size - content.tell()) and (chunk := response.raw.read1(min(left, 1 << 16))):
                     if content.tell() == 0 and chunk.lstrip().startswith(b"<"):
                         raise _Fault("sent a web page in place of the file, perhaps to log in")
-                    sink.write(chunk)
+                    content.write(chunk)
+                    bar.update(len(chunk))
                     seconds = time.monotonic() - start
                     if content.tell() < min(size, RATE * (seconds - PATIENCE)):  # never true for a whole file
                         raise _Fault(f"sends only {content.tell() / seconds:,.0f} B/s")

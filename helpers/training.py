@@ -1,8 +1,6 @@
 """Teach a network: one epoch, many epochs, and what it scores between them."""
 
 import math
-import os
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,9 +12,9 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
 
 from helpers import settings
+from helpers.bars import progress_bar
 from helpers.checkpoint import (
     TrainingError,
     TrainingState,
@@ -50,17 +48,6 @@ def choose_device(name: str = "auto") -> torch.device:
         available = "cpu" if found is None else f"cpu or {found.type}"
         raise ValueError(f"device: '{name}' is not available on this machine; give {available}, or auto")
     return found
-
-
-def is_interactive() -> bool:
-    """Tell whether somebody is watching: in JupyterLab, VS Code, Colab or a terminal. A batch run needs no bar."""
-    watched_kernel = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
-    return watched_kernel or sys.stderr.isatty()
-
-
-def progress_bar(batches: DataLoader, description: str) -> tqdm:
-    """Wrap `batches` in a bar that vanishes at the end; silent where nobody is watching."""
-    return tqdm(batches, desc=description, leave=False, disable=not is_interactive())
 
 
 def train_epoch(

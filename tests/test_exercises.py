@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from IPython.core.formatters import DisplayFormatter
 
 from course import exercises, overview, progress
 from course.__main__ import main
@@ -129,6 +130,29 @@ def test_an_unedited_stub_is_not_attempted(stub: object, kept_in: Path, capsys: 
     exercises.check("1.1", stub)
     assert capsys.readouterr().out == "Exercise 1.1: not attempted yet.\n"
     assert not kept_in.exists()
+
+
+TOO_MANY = (469, "<b>`96`</b> & more")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sign", "words", "plain"),
+    [
+        ((469, 96), "✓", "right. ", "Exercise 1.5: right. "),
+        ((468, 96), "✗", "not yet. ", "Exercise 1.5: not yet. "),
+        (None, "○", "not attempted yet.", "Exercise 1.5: not attempted yet."),
+        (TOO_MANY, "✗", "&lt;b&gt;<code>96</code>&lt;/b&gt; &amp; more", "<b>`96`</b> & more"),
+    ],
+)
+def test_a_notebook_shows_a_box_with_a_sign_and_the_plain_words_beside_it(
+    answer: object, sign: str, words: str, plain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list = []
+    monkeypatch.setattr(exercises, "display", shown.append)
+    exercises.check("1.5", answer)
+    data, _ = DisplayFormatter().format(shown[0])
+    assert f"<strong>{sign} Exercise 1.5</strong>: " in data["text/html"] and words in data["text/html"]
+    assert plain in data["text/plain"] and sign not in data["text/plain"]
 
 
 def no_return(image):

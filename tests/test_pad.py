@@ -33,7 +33,7 @@ CELLS = [
 
 @pytest.fixture
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebook.training, "is_interactive", lambda: False)
+    monkeypatch.setattr(notebook.bars, "is_interactive", lambda: False)
 
 
 def cells() -> nbformat.NotebookNode:
@@ -110,14 +110,23 @@ class Lab:
         tab.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
         tab.on("pageerror", lambda error: self.problems.append(str(error)))
         tab.on("request", lambda request: self.requests.append(request.url))
-        tab.goto(f"{address}/lab/tree/drawn.ipynb?token=secret&reset")
-        tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        self.open()
+
+    def open(self) -> None:
+        self.tab.goto(f"{self.address}/lab/tree/drawn.ipynb?token=secret&reset")
+        self.tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
         for _ in range(600):  # until then, "Run All Cells" would ask for a kernel
-            with urllib.request.urlopen(f"{address}/api/sessions?token=secret") as answer:
+            with urllib.request.urlopen(f"{self.address}/api/sessions?token=secret") as answer:
                 if [each for each in json.load(answer) if each["kernel"]["execution_state"] == "idle"]:
                     break
-            tab.wait_for_timeout(100)
-        tab.wait_for_timeout(1000)
+            self.tab.wait_for_timeout(100)
+        self.tab.wait_for_timeout(1000)
+
+    def end_kernels(self) -> None:
+        with urllib.request.urlopen(f"{self.address}/api/kernels?token=secret") as answer:
+            for kernel in json.load(answer):
+                address = f"{self.address}/api/kernels/{kernel['id']}?token=secret"
+                urllib.request.urlopen(urllib.request.Request(address, method="DELETE")).close()
 
     def choose(self, menu: str, entry: str) -> None:
         self.tab.click(f'.lm-MenuBar-itemLabel:text-is("{menu}")')
@@ -230,7 +239,28 @@ def test_what_is_drawn_arrives_in_python_and_is_read_alike_by_both(lab: Lab) -> 
 
     saved = lab.saved()
     assert "widgets" not in saved.metadata
-    assert saved.cells[1].outputs[0].data["image/png"].startswith(PNG)
+    shown = saved.cells[1].outputs[0].data
+    assert shown["image/png"].startswith(PNG) and WIDGET not in shown
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_saved_notebook_reopens_with_its_drawing_while_its_kernel_lives_and_later_says_what_to_do(lab: Lab) -> None:
+    lab.run_all()
+    draw(lab.tab, ".drawing-pad canvas", SEVEN)
+    drawn = lab.arrived()
+    lab.saved()
+    lab.open()
+    lab.tab.wait_for_selector(".drawing-pad canvas")
+    assert np.array_equal(lab.on_screen(), drawn)
+    lab.tab.goto("about:blank")
+    lab.end_kernels()
+    lab.open()
+    lab.tab.wait_for_selector(".jp-OutputArea-output:has-text('Run this cell to draw here.') img")
+    assert lab.tab.locator(":text('Error displaying')").count() == 0
+    lab.run_all()
+    draw(lab.tab, ".drawing-pad canvas", SEVEN)
+    assert np.array_equal(lab.arrived(), lab.on_screen())
 
 
 @needs_browser

@@ -1,13 +1,14 @@
 """Exercises that check themselves: `exercises.check("1.2", ink_share)` says what is right, or what to do next."""
 
-import textwrap
 import traceback
 from pathlib import Path
 
 import torch
+from IPython.display import display
 
 from course import progress
 from course.exercises import cells, errors, guard, notebook
+from course.exercises.box import Box
 from course.exercises.guesses import compare_guess
 from course.exercises.overview import CHECKS, card
 from course.exercises.values import WrongAnswer, describe
@@ -35,7 +36,7 @@ def check(number: str, answer: object, **context: object) -> None:
         torch.default_generator.seed()  # its inputs are new each time
         passed, words = judge(number, answer, context)
         earlier = cells.earlier_answer(number)
-    say(f"{earlier}\nExercise {number}: {words}".lstrip())
+    display(Box(passed, f"{earlier}\nExercise {number}: {words}".lstrip()))
     if passed is not None:
         progress.note(number, passed)
 
@@ -55,9 +56,3 @@ def judge(number: str, answer: object, context: dict[str, object]) -> tuple[bool
         place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
         kindly = "If you think it is right, the check is at fault; please report"
         return None, f"I can't make sense of {describe(answer)}. {kindly} its {place}."
-
-
-def say(text: str) -> None:
-    """Print lines of at most 100 characters: JupyterLab would break a longer one within a word."""
-    for line in text.splitlines():
-        print(textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False))

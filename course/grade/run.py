@@ -13,14 +13,13 @@ from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from course import executors, folder
 from course.executors import RunResult, open_executor, result_of
 from course.grade import answers, collect, report, sandbox
 from course.grade.collect import Submission
 from course.grade.wire import Channel, Closed, Refused
-from helpers import results, settings, training
+from helpers import results, settings
+from helpers.bars import progress_bar
 
 VERSION = 1  # of what is kept; raise it where verdicts would differ
 LONGEST = 3600.0  # seconds for one notebook, however its answers dawdle
@@ -94,7 +93,7 @@ def _judge(waiting: Sequence[Submission], workers: int | None, scheduler: str | 
 
     name = uuid.uuid4().hex
     at_once = count_workers(workers, len(waiting))
-    bar = tqdm(total=len(waiting), unit="notebook", disable=not training.is_interactive())
+    bar = progress_bar(total=len(waiting), unit="notebook")
     with open_executor(at_once, scheduler, name) as (executor, _), bar:
         futures = {
             executor.submit(judge_notebook, one.content, one.chapter, one.fault, kind, secret, name): one

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
-from tqdm.auto import tqdm
 
 from course.chapters import all_chapters
 from course.handouts import copies, folder, pages, printing
 from course.page import build as digits
 from helpers import settings
+from helpers.bars import progress_bar
 
 DIGITS = "digits"  # the page that reads what a student draws; on paper it would be nothing
 
@@ -49,7 +49,7 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
             for kind in folder.KINDS:
                 (new / kind).mkdir()
                 (new / kind / f"{DIGITS}.html").write_bytes(digits_page.encode())
-        for chapter, notebook in zip(tqdm(chapters, unit="chapter"), notebooks, strict=True):
+        for chapter, notebook in zip(progress_bar(chapters, unit="chapter"), notebooks, strict=True):
             for kind, copied, printed in _copies_of(notebook):
                 file = new / kind / chapter.stem
                 file.parent.mkdir(exist_ok=True)

@@ -13,12 +13,12 @@ import nbformat
 import numpy as np
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from tqdm.auto import tqdm
 
 from course.chapters import NOTEBOOKS, select_chapters
 from course.maintain.picture import take_picture
 from course.run import KERNEL_ARGUMENTS, ChapterError
 from helpers import data, results, settings
+from helpers.bars import progress_bar
 
 METADATA = {  # the same on every machine, so that a refreshed notebook differs in its outputs alone
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -62,7 +62,7 @@ def refresh(names: Sequence[str]) -> None:
     data.load_dataset("mnist")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MNIST_COURSE_PROGRESS"] = f"{folder}/progress.json"  # the cards show nobody's solved exercises
-        for chapter in tqdm(chapters, unit="chapter"):
+        for chapter in progress_bar(chapters, unit="chapter"):
             execute_in_place(chapter)
             for figure in FIGURES.get(chapter.stem, ()):
                 shutil.copyfile(RUN_DIR / f"{figure}.png", IMAGES / f"{figure}.png")

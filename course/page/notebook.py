@@ -3,6 +3,8 @@
 import base64
 import html
 import io
+import os
+import secrets
 from pathlib import Path
 
 import anywidget
@@ -12,7 +14,7 @@ from IPython.display import display
 from PIL import Image, ImageOps
 
 from course.page import build
-from helpers import results, training
+from helpers import bars, results
 from helpers.data import load_dataset
 from helpers.drawing import PAD_SIZE
 
@@ -35,7 +37,12 @@ class DrawingPad(anywidget.AnyWidget):
 
     _esm = build.joined("prepare.js", "draw.js", "widget.js")
     _css = build.joined("pad.css", "widget.css")
+    _place = traitlets.Unicode().tag(sync=True)
     _pixels = traitlets.Any(b"").tag(sync=True)  # `Bytes` would not take the memoryview that comes from the browser
+
+    @traitlets.default("_place")
+    def _new_place(self) -> str:
+        return secrets.token_hex(8)  # so that widget.js finds it in the notebook
 
     @property
     def drawing(self) -> np.ndarray:
@@ -46,22 +53,32 @@ class DrawingPad(anywidget.AnyWidget):
 
     def open(self) -> None:
         """Connect with the browser, if there is one."""
-        if training.is_interactive():
+        if bars.is_interactive():
             super().open()
 
     def __repr__(self) -> str:
         return "DrawingPad()"  # without its address in memory, which differs each time
 
     def _repr_mimebundle_(self, **kwargs: dict) -> tuple[dict, dict]:
-        """Return the widget, where a browser is connected, and a picture for wherever it can't be shown."""
-        data, metadata = (self.comm and super()._repr_mimebundle_(**kwargs)) or ({}, {})
+        """Return a place for the pad, where a browser is connected, and a picture for wherever there is none.
+
+        JupyterLab would save the widget's view and, once the kernel has ended, show an error instead of it. VS Code and
+        Colab start a widget only where its view is shown.
+        """
         drawing = self.drawing
         alt = "A drawing pad with a drawing on it." if drawing.any() else "A drawing pad on which nobody has drawn."
         picture = ImageOps.expand(Image.fromarray(255 - drawing), border=1, fill=160)  # black on white, with a frame
-        png = io.BytesIO()
-        picture.save(png, "PNG")
-        data |= {"text/plain": repr(self), "image/png": base64.b64encode(png.getvalue()).decode()}
-        return data, metadata | {"image/png": {"alt": alt}}
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        png = base64.b64encode(file.getvalue()).decode()
+        data, metadata = {"text/plain": repr(self), "image/png": png}, {"image/png": {"alt": alt}}
+        if self.comm and any(name in os.environ for name in ("VSCODE_PID", "COLAB_RELEASE_TAG")):
+            view, more = super()._repr_mimebundle_(**kwargs) or ({}, {})
+            return view | data, more | metadata
+        if self.comm:
+            inside = f'<img src="data:image/png;base64,{png}" alt="{alt}"><p>Run this cell to draw here.</p>'
+            data["text/html"] = f'<div data-drawing-pad="{self._place}">{inside}</div>'
+        return data, metadata
 
 
 def show_page(run_dir: str | Path, dataset: str = "auto", data_dir: str | Path = "data") -> None:
@@ -75,7 +92,7 @@ def show_page(run_dir: str | Path, dataset: str = "auto", data_dir: str | Path =
     Raises:
         ValueError: there is no such run, or it can't be used.
     """
-    if not training.is_interactive():
+    if not bars.is_interactive():
         print(UNWATCHED)
         return
     run = results.find_run(run_dir, load_dataset(dataset, data_dir).name)

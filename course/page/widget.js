@@ -43,4 +43,15 @@ function render({ model, el }) {
   });
 }
 
-export default { render };
+// In JupyterLab, the cell's output is a place for the pad rather than a view of the widget: once the kernel has ended, all
+// that JupyterLab shows of a saved view is an error.
+function initialize({ model }) {
+  const place = `[data-drawing-pad="${model.get("_place")}"]:not(.drawing-pad)`;
+  const fill = () => document.querySelectorAll(place).forEach((el) => render({ model, el }));
+  const observer = new MutationObserver(fill); // a cell's output comes later than its widget, and again if it runs again
+  observer.observe(document.body, { childList: true, subtree: true });
+  fill();
+  return () => observer.disconnect();
+}
+
+export default { initialize, render };

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
-from tqdm.auto import tqdm
 
 from course.handouts import copies, folder, pages, printing
 from course.handouts.build import browser_for, drawing_page, read_chapter
 from course.site import texts
+from helpers.bars import progress_bar
 
 SITE = Path(__file__).parent / "templates" / "site"
 MENU = {
@@ -63,7 +63,7 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None) -> list
             digits = digits.replace("<h1>", '<a href="index.html">The course</a>\n  <h1>', 1)
             (new / pages.DRAWING_PAGE).write_bytes(digits.encode())
         menu = {name: words for name, words in MENU.items() if name in names}
-        for page in tqdm(all_pages, unit="page"):
+        for page in progress_bar(all_pages, unit="page"):
             frame = page.frame | {"menu": menu, "name": page.name}
             html = pages.page(page.notebook, page.kind, _beside(page, all_pages, names), SITE, frame)
             (new / page.name).write_bytes(texts.with_small_figures(html).encode())
