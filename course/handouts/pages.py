@@ -1,7 +1,9 @@
 """A notebook as one HTML page: nothing to fetch from a network, accessible, ready to print."""
 
+import base64
 import json
 import re
+import struct
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -39,6 +41,7 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
         "colors": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
         "lines": _lines_to_write_on,
         "tags_of": tags_of,
+        "is_tall": _is_tall,
         "can_draw": "digits" in beside,
     }
     html, _ = _exporter().from_notebook_node(notebook, resources)
@@ -48,6 +51,12 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
 @cache
 def _exporter() -> HTMLExporter:
     return HTMLExporter(template_name="handout", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True)
+
+
+def _is_tall(png: str) -> bool:
+    """Return whether a picture, PNG in base64, is higher than wide: a table of pixels, whose numbers need room."""
+    width, height = struct.unpack(">II", base64.b64decode(png)[16:24])  # where each PNG says so
+    return height > width
 
 
 def _lines_to_write_on(cell: NotebookNode) -> int:
