@@ -82,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--chapters", nargs="+", default=[], metavar="CHAPTER", help="default: all")
     command.add_argument("--source", type=folder.given, metavar="DIR", help="chapters that `run` left in DIR")
     command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
+    command.add_argument("--worksheet", action="store_true", help="add four or five pages a chapter to write on")
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
     command = add("grade", grade, "grade a folder of submissions, in a sandbox")
@@ -252,7 +253,7 @@ def handouts(options: Namespace) -> int:
 
     out = options.out or settings.ROOT / "handouts"
     chapters = select_chapters(options.chapters)
-    files = build(chapters, out, options.paper if options.pdf else None, options.source)
+    files = build(chapters, out, options.paper if options.pdf else None, options.source, options.worksheet)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
     print(f"{len(files)} files ({kinds}) in {settings.shown(out)}/student and {settings.shown(out)}/instructor")
     return 0

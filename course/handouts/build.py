@@ -7,14 +7,16 @@ import nbformat
 from tqdm.auto import tqdm
 
 from course.chapters import all_chapters
-from course.handouts import copies, folder, pages, printing
+from course.handouts import copies, folder, pages, printing, worksheets
 from course.page import build as digits
 from helpers import settings
 
 DIGITS = "digits"  # the page that reads what a student draws; on paper it would be nothing
 
 
-def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source: Path | None = None) -> list[Path]:
+def build(
+    chapters: Sequence[Path], out: Path, paper: str | None = None, source: Path | None = None, worksheet: bool = False
+) -> list[Path]:
     """Write `student/` and `instructor/` below `out`, whole or not at all, and return the files.
 
     Both also hold `digits.html`, the page that reads drawings; where it can't be built, a line says why.
@@ -25,6 +27,7 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
         chapters: notebooks of the course; their outputs become the figures of the pages.
         out: a new or empty folder, or one that an earlier build made.
         paper: `A4` or `Letter` for PDFs as well; None for none.
+        worksheet: write a worksheet of each chapter as well, for students, `01_data.worksheet.html`.
         source: a folder in which `run` left the chapters, executed with other settings; None: as they are committed.
 
     Raises:
@@ -58,9 +61,13 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
                 file.parent.mkdir(exist_ok=True)
                 html = pages.page(printed, kind, beside=linked)
                 file.with_suffix(".ipynb").write_bytes((nbformat.writes(copied) + "\n").encode())
-                file.with_suffix(".html").write_bytes(html.encode())  # bytes: Windows would end lines its own way
-                if paper and browser:
-                    printing.print_to_pdf(html, file.with_suffix(".pdf"), browser, paper)
+                written = {"": html}
+                if worksheet and kind == "student":
+                    written[".worksheet"] = pages.page(worksheets.worksheet(printed), "worksheet")
+                for name, content in written.items():
+                    file.with_suffix(f"{name}.html").write_bytes(content.encode())  # bytes: Windows has other line ends
+                    if paper and browser:
+                        printing.print_to_pdf(content, file.with_suffix(f"{name}.pdf"), browser, paper)
         made = [path.relative_to(new) for path in sorted(new.rglob("*.*"))]
     return [out / name for name in made]
 

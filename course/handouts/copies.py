@@ -11,7 +11,9 @@ from nbconvert.preprocessors import ClearOutputPreprocessor, Preprocessor, TagRe
 from nbformat import NotebookNode, from_dict
 
 HIDDEN_FROM_STUDENTS = {"solution", "instructor"}
-TAGS = HIDDEN_FROM_STUDENTS | {"parameters", "exercise", "words", "answer", "check", "card", "nbval-check-output"}
+TAGS = HIDDEN_FROM_STUDENTS | {
+    "parameters", "exercise", "words", "answer", "check", "card", "quiz", "reading", "worksheet", "nbval-check-output"
+}  # fmt: skip
 WRITE_HERE = "Write here."  # what a cell for an answer in words holds before anybody has written
 NUMBER = re.compile(r"\*\*Exercise (\d+\.\d+)\*\*")  # at the head of an exercise's text
 # What each exercise's cell holds before anybody answers, by number. A file, since a course that came as a zip file has

@@ -17,7 +17,8 @@ from pygments.formatters import HtmlFormatter
 from course.handouts.copies import tags_of
 
 TEMPLATES = Path(__file__).parent / "templates"
-LINES = {"words": 3, "function": 6, "value": 1}  # to write on, on paper
+LINES = {"words": 3, "function": 5, "value": 1}  # to write on, on paper
+FOOTERS = {"student": "", "instructor": " · instructor's copy", "worksheet": " · worksheet"}
 MATHEMATICS = re.compile(r"\$\$(?P<display>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
 NO_PROSE = ("head", "code", "pre", "script", "style")  # a dollar in them is a dollar
 
@@ -27,7 +28,7 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
 
     Args:
         notebook: a copy from `copies`.
-        kind: for whom, `student` or `instructor`.
+        kind: `student` or `instructor`, for whom it is, or `worksheet`.
         beside: file stems of the pages that will be beside this one; links to other chapters become plain words, and
             `digits`, the page that reads drawings, gets a link at the top.
     """
@@ -36,7 +37,7 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
     resources = {
         "title": title,
         "kind": kind,
-        "footer": json.dumps(title if kind == "student" else f"{title} · {kind}'s copy", ensure_ascii=False),
+        "footer": json.dumps(f"{title}{FOOTERS[kind]}", ensure_ascii=False),
         "style": (TEMPLATES / "handout" / "handout.css").read_text(encoding="utf-8"),
         "colors": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
         "lines": _lines_to_write_on,
@@ -61,6 +62,8 @@ def _is_tall(png: str) -> bool:
 
 def _lines_to_write_on(cell: NotebookNode) -> int:
     """Return how many empty lines follow a cell on paper."""
+    if "worksheet" in tags_of(cell) and cell.cell_type == "markdown":
+        return LINES["words"]
     if "exercise" not in tags_of(cell):
         return 0
     if cell.cell_type == "code":
@@ -88,7 +91,7 @@ def _mend(html: str, beside: Collection[str]) -> str:
         elif not re.match(r"https?:|#", target):
             link.unwrap()  # a file of the course, which does not lie beside a handout
     for paragraph in soup.select("main p"):
-        if "Before you run it:" in paragraph.get_text():
+        if re.match(r".*\bBefore you [\w ]+:", paragraph.get_text(), flags=re.DOTALL):
             paragraph.insert_after(soup.new_tag("div", attrs={"class": "write", "aria-hidden": "true"}))
     for text in soup.find_all(string=MATHEMATICS):
         if not text.find_parent(NO_PROSE):
