@@ -12,7 +12,7 @@ import nbformat
 import pandas as pd
 from scipy import stats
 
-from course import bench_report, bench_shared
+from course import bench_report, bench_shared, model_card
 from course.chapters import all_chapters
 from course.handouts import copies
 from helpers import settings
@@ -23,6 +23,7 @@ from helpers.results import load_result, load_sweep
 
 README = settings.ROOT / "README.md"
 RESULTS = settings.ROOT / "results" / "README.md"
+MODEL_CARD = settings.ROOT / model_card.NAME
 TEACHING = settings.ROOT / "docs" / "teaching.md"
 ARCHITECTURE = settings.ROOT / "docs" / "architecture.md"
 METRICS = ("train_loss", "val_loss", "val_f1", "val_accuracy")
@@ -283,7 +284,8 @@ def write_tables(write: bool = True) -> bool:
     Raises:
         ValueError: a page lacks a marker.
     """
-    files = {page: with_parts(page, texts) for page, texts in parts().items()} | {copies.STUBS: stubs()}
+    files = {page: with_parts(page, texts) for page, texts in parts().items()}
+    files |= {copies.STUBS: stubs(), MODEL_CARD: model_card.reference_card()}
     changed = {path: new for path, new in files.items() if path.read_text(encoding="utf-8") != new}
     if write:
         for path, new in changed.items():
