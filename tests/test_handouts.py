@@ -33,7 +33,7 @@ from course import chapters, exercises
 from course.__main__ import main
 from course.folder import MARKER
 from course.handouts import build as handouts
-from course.handouts import copies, folder, pages, printing
+from course.handouts import copies, folder, pages, printing, slides
 from course.handouts.build import build
 from helpers import settings
 
@@ -57,7 +57,7 @@ def source(chapter: Path) -> NotebookNode:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All handouts but the PDFs, built once."""
     out = tmp_path_factory.mktemp("handouts")
-    build(CHAPTERS, out, worksheet=True)
+    build(CHAPTERS, out, worksheet=True, deck=True)
     return out
 
 
@@ -616,7 +616,7 @@ def test_a_worksheet_asks_everything_and_answers_nothing(chapter: Path, source: 
 def test_a_figure_that_answers_a_prediction_is_after_all_of_them(built: Path) -> None:
     """In chapter 4 the confusion matrix comes with the exercise that reads it, below the last prediction."""
     html = (built / "student" / "04_evaluation.worksheet.html").read_text(encoding="utf-8")
-    figure = html.index('class="cell reading"')
+    figure = html.index('class="cell reading')
     assert html.rindex("Before you run it") < html.index("Figures to read") < figure < html.index("Exercise 4.5")
 
 
@@ -634,6 +634,49 @@ def test_a_worksheet_has_four_or_five_sheets_and_the_quiz_on_the_last(
     if chapter.stem in ANSWERED:
         asked = next(number for number, text in enumerate(sheets) if bare(ANSWERED[chapter.stem]) in bare(text))
         assert asked < reading[0]
+
+
+# --- slides ---
+
+
+def test_slides_show_what_is_tagged_and_only_the_instructors_say_what_came_out(
+    chapter: Path, source: NotebookNode, built: Path
+) -> None:
+    student, instructor = (soup_of(built / kind / f"{chapter.stem}.slides.html") for kind in folder.KINDS)
+    assert 15 <= len(student.select("section")) == len(instructor.select("section")) <= 20
+    assert len(student.select("section")) == sum("slide" in copies.tags_of(cell) for cell in source.cells)
+    assert student.find_all(["script", "link", "details"]) == []
+    assert student.select(".notes") == []
+    assert leaks(source, student.get_text()) == []
+    assert bare(instructor.select_one(".notes").get_text()).startswith("partminutes")
+    assert len(instructor.select(".notes")) >= 4
+
+
+def chosen_slide(text: str) -> NotebookNode:
+    return new_markdown_cell(text, metadata={"tags": ["slide"]})
+
+
+def test_a_note_answers_the_question_on_its_own_slide() -> None:
+    fold = "<details><summary>What came out</summary>\n\n{}\n</details>"
+    cells = [chosen_slide("# 1 · What?\n\nWhy?\n\nTime"), chosen_slide("## A\n\n**Before you run it:** how many?")]
+    cells += [new_markdown_cell(fold.format("Three.") + "\n\n**Before you run it:** how few?")]
+    cells += [new_markdown_cell(fold.format("None."))]  # of a question that isn't on a slide
+    soup = BeautifulSoup(slides.deck(new_notebook(cells=cells), "notes"), "html.parser")
+    assert [" ".join(section.get_text(" ").split()) for section in soup.select("section")] == [
+        "1 · What? Why? notes",
+        "A Before you run it: how many? Three.",
+    ]
+
+
+@needs_browser
+@pytest.mark.slow
+@for_each_kind
+def test_no_slide_overflows(chapter: Path, kind: str, built: Path, browser: object) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.goto((built / kind / f"{chapter.stem}.slides.html").as_uri())
+    too_large = "s => s.scrollHeight > s.clientHeight || s.scrollWidth > s.clientWidth"
+    assert page.evaluate(f"[...document.querySelectorAll('section')].filter({too_large}).length") == 0
+    page.close()
 
 
 # --- building ---

@@ -40,6 +40,11 @@ def quiz(chapter: int, answers: str = "") -> None:
         print(textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False))
 
 
+def right_letters(chapter: int) -> str:
+    """Return the right answers of a chapter's quiz, for the teacher: `b d a c b`."""
+    return " ".join(question["right"] for question in json.loads(QUESTIONS.read_text(encoding="utf-8"))[str(chapter)])
+
+
 def questions(chapter: int, asked: list[dict]) -> str:
     """Return the questions of a chapter with their choices, as Markdown that can be read as it is, too."""
     lines = [

@@ -7,7 +7,7 @@ import nbformat
 from tqdm.auto import tqdm
 
 from course.chapters import all_chapters
-from course.handouts import copies, folder, pages, printing, worksheets
+from course.handouts import copies, folder, pages, printing, slides, worksheets
 from course.page import build as digits
 from helpers import settings
 
@@ -15,7 +15,12 @@ DIGITS = "digits"  # the page that reads what a student draws; on paper it would
 
 
 def build(
-    chapters: Sequence[Path], out: Path, paper: str | None = None, source: Path | None = None, worksheet: bool = False
+    chapters: Sequence[Path],
+    out: Path,
+    paper: str | None = None,
+    source: Path | None = None,
+    worksheet: bool = False,
+    deck: bool = False,
 ) -> list[Path]:
     """Write `student/` and `instructor/` below `out`, whole or not at all, and return the files.
 
@@ -27,6 +32,7 @@ def build(
         chapters: notebooks of the course; their outputs become the figures of the pages.
         out: a new or empty folder, or one that an earlier build made.
         paper: `A4` or `Letter` for PDFs as well; None for none.
+        deck: write slides as well, `01_data.slides.html`; the instructor's have notes.
         worksheet: write a worksheet of each chapter as well, for students, `01_data.worksheet.html`.
         source: a folder in which `run` left the chapters, executed with other settings; None: as they are committed.
 
@@ -62,11 +68,14 @@ def build(
                 html = pages.page(printed, kind, beside=linked)
                 file.with_suffix(".ipynb").write_bytes((nbformat.writes(copied) + "\n").encode())
                 written = {"": html}
+                if deck:
+                    notes = copies.notes_for_the_teacher(notebook) if kind == "instructor" else ""
+                    written[".slides"] = slides.deck(copies.student_page(notebook), notes)
                 if worksheet and kind == "student":
                     written[".worksheet"] = pages.page(worksheets.worksheet(printed), "worksheet")
                 for name, content in written.items():
                     file.with_suffix(f"{name}.html").write_bytes(content.encode())  # bytes: Windows has other line ends
-                    if paper and browser:
+                    if paper and browser and name != ".slides":
                         printing.print_to_pdf(content, file.with_suffix(f"{name}.pdf"), browser, paper)
         made = [path.relative_to(new) for path in sorted(new.rglob("*.*"))]
     return [out / name for name in made]

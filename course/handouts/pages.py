@@ -18,7 +18,7 @@ from course.handouts.copies import tags_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 LINES = {"words": 3, "function": 5, "value": 1}  # to write on, on paper
-FOOTERS = {"student": "", "instructor": " · instructor's copy", "worksheet": " · worksheet"}
+FOOTERS = {"student": "", "instructor": " · instructor's copy", "worksheet": " · worksheet", "slides": " · slides"}
 MATHEMATICS = re.compile(r"\$\$(?P<display>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
 NO_PROSE = ("head", "code", "pre", "script", "style")  # a dollar in them is a dollar
 
@@ -28,7 +28,7 @@ def page(notebook: NotebookNode, kind: str, beside: Collection[str] = ()) -> str
 
     Args:
         notebook: a copy from `copies`.
-        kind: `student` or `instructor`, for whom it is, or `worksheet`.
+        kind: `student` or `instructor`, for whom it is, `worksheet` or `slides`.
         beside: file stems of the pages that will be beside this one; links to other chapters become plain words, and
             `digits`, the page that reads drawings, gets a link at the top.
     """

@@ -3,7 +3,6 @@
 import ast
 import itertools
 import json
-import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from scipy import stats
 
 from course import bench_report, bench_shared, model_card
 from course.chapters import all_chapters
+from course.exercises import exit_quiz
 from course.handouts import copies
 from helpers import settings
 from helpers.evaluation import mean_interval, next_run_interval
@@ -233,13 +233,6 @@ def busy_machine() -> str:
     return f"{bench_shared.markdown(result).strip()}\n\n```\n{command}\n```"
 
 
-def notes_for_the_teacher(chapter: Path) -> str:
-    """Return a chapter's cell tagged `instructor`, without the element that folds it."""
-    cells = nbformat.read(chapter, as_version=4).cells
-    (notes,) = (cell.source for cell in cells if "instructor" in cell.metadata.get("tags", []))
-    return re.sub(r"</?(details|summary)[^>]*>(For the teacher)?", "", notes).strip()
-
-
 def files_of(folder: str) -> str:
     """Return the Python files of a folder and what each is for: the first line of its docstring."""
     rows = []
@@ -266,7 +259,11 @@ def parts() -> dict[Path, dict[str, str]]:
         "aims": aims(),
     }
     origins = {f"origin of {folder.name}": made_by(folder.name) for folder in RESULTS.parent.glob("sweeps/*")}
-    notes = {f"notes of {chapter.stem}": notes_for_the_teacher(chapter) for chapter in all_chapters()}
+    notes = {
+        f"notes of {chapter.stem}": f"{copies.notes_for_the_teacher(nbformat.read(chapter, as_version=4))}\n\n"
+        f"**Exit quiz:** {exit_quiz.right_letters(int(chapter.stem[:2]))}"
+        for chapter in all_chapters()
+    }
     files = {f"files of {folder}": files_of(folder) for folder in ("helpers", "course", "tests")}
     return {README: {"last epoch": last_epoch()}, RESULTS: tables | origins, TEACHING: notes, ARCHITECTURE: files}
 
