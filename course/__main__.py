@@ -16,8 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from course import CommandError, folder
-from helpers import settings
+try:
+    from course import CommandError, folder
+    from helpers import settings
+except ModuleNotFoundError as error:  # as in an environment into which nothing was installed, or the wrong one
+    sys.exit(f"python -m course: {error.name} is not installed; run: python -m pip install -r requirements.txt")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -86,6 +89,11 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--slides", action="store_true", help="add slides, the instructor's with notes")
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
+    command = add("site", site, "build the course as a site of static pages")
+    command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/site in the course")
+    command.add_argument("--pdf", action="store_true", help="with PDFs to download, printed with Chromium or Chrome")
+    command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
+
     command = add("grade", grade, "grade a folder of submissions, in a sandbox")
     command.add_argument("folder", type=folder.given, metavar="FOLDER", help="as a learning platform leaves it")
     command.add_argument("--chapters", nargs="+", default=[], metavar="CHAPTER", help="default: all that are in it")
@@ -111,6 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     command.add_argument("--shared", action="store_true", help="instead: several trainings at once; about ten minutes")
 
+    add("doctor", doctor, "tell in seconds whether the course can run here, and how fast")
     add("record", record, "run the sweeps on MNIST that results/ quotes; three hours")
     command = add("tables", tables, "write the tables in the README and results/, and the teacher's page")
     command.add_argument("--check", action="store_true", help="write nothing; exit status 1 if they differ")
@@ -122,8 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; say in one line what went wrong, if anything did.
 
     Returns:
-        The exit status: 0 well; 1 a chapter or a check failed, or a file can't be read or written; 2 bad input;
-        130 somebody stopped it; 141 whoever read its output has gone (`| head -1`). The last two are a shell's numbers.
+        The exit status: 0 well; 1 a chapter or a check failed, a file can't be read or written, a package is missing;
+        2 bad input; 130 somebody stopped it; 141 whoever read its output has gone (`| head -1`). The last two are a
+        shell's numbers.
     """
     let_nothing_printed_fail()
     words = sys.argv[1:] if arguments is None else arguments
@@ -142,6 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"python -m course {options.command}: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        remedy = "run: python -m pip install -r requirements.txt"
+        print(f"python -m course {options.command}: {error.name} is not installed; {remedy}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         drop_output()
         return 141
@@ -234,7 +248,7 @@ def data(options: Namespace) -> int:
 
 def progress(options: Namespace) -> int:
     """Show which exercises are solved on this computer; write that as JSON; or forget it."""
-    from course.exercises import overview
+    from course import overview
 
     if options.reset and options.export:
         raise ValueError("progress: --export and --reset are given together; export first, then reset")
@@ -258,6 +272,18 @@ def handouts(options: Namespace) -> int:
     files = build(chapters, out, paper, options.source, options.worksheet, options.slides)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
     print(f"{len(files)} files ({kinds}) in {settings.shown(out)}/student and {settings.shown(out)}/instructor")
+    return 0
+
+
+def site(options: Namespace) -> int:
+    """Build the course as a site."""
+    from course.chapters import select_chapters
+    from course.site.build import build
+
+    out = options.out or settings.ROOT / "runs" / "site"
+    files = build(select_chapters([]), out, options.paper if options.pdf else None)
+    size = sum(file.stat().st_size for file in files) / 1e6
+    print(f"{len(files)} files, {size:.1f} MB, in {settings.shown(out)}; open index.html in a browser")
     return 0
 
 
@@ -300,6 +326,13 @@ def bench(options: Namespace) -> int:
     print("\n" + (out / ("shared.md" if options.shared else "bench.md")).read_text(encoding="utf-8"))
     print(f"numbers and table are in {settings.shown(out)}")
     return 0
+
+
+def doctor(options: Namespace) -> int:
+    """Tell whether the course can run here."""
+    from course.doctor import doctor
+
+    return doctor()
 
 
 def record(options: Namespace) -> int:

@@ -66,11 +66,11 @@ def target_text(target: dict | None) -> str:
             "epochs": f"{statistics.median(run['epochs'] for run in target[key]):g}",
             "seconds of training": f"{target[f'{key}_seconds_median']:.1f}",
             "test accuracy": f"{statistics.mean(run['accuracies'][-1] for run in target[key]):.2%}",
-            "times sooner": times,
+            "times as fast": times,
         }
         for name, key, times in racers
     ]
-    lines = ["Epochs, seconds and times sooner are medians over the seeds, the accuracy is their mean."]
+    lines = ["Epochs, seconds, and “times as fast” are medians over the seeds, the accuracy is their mean."]
     if target["fast_accuracy_mean"] < target["accuracy"]:
         lines.append(f"The mean of `fast` missed {goal}, so nothing is said about how much sooner it is.")
     if missed := sum(not run["reached"] for run in target["classic"]):

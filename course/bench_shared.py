@@ -83,7 +83,7 @@ def last_of(at_once: int, dataset: str, env: Mapping[str, str], join: Join = Non
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", __name__, dataset],
-            cwd=settings.ROOT,
+            cwd=settings.CODE,
             env=clean | dict(env),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

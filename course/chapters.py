@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from helpers import settings
 
-NOTEBOOKS = settings.ROOT / "notebooks"
+NOTEBOOKS = settings.FILES / "notebooks"
 # chapters that measure the weights which another one leaves
 MEASURES = {"04_evaluation": "03_training", "08_your_own_digits": "03_training"}
 FOLDERS = ("run_dir",)  # parameters that a run sets itself
@@ -32,10 +32,10 @@ def select_chapters(names: Sequence[str]) -> list[Path]:
         names: numbers (`03` or `3`), file stems (`03_training`) or paths (`notebooks/03_training.ipynb`).
 
     Raises:
-        ValueError: no chapter has that name, or the notebooks are not here: an installed copy comes without them.
+        ValueError: no chapter has that name, or the course's files are incomplete.
     """
     if not all_chapters():
-        raise ValueError(f"chapters: no notebooks in '{NOTEBOOKS}'; start the command in a clone of the course")
+        raise ValueError(f"chapters: no notebooks in '{NOTEBOOKS}'; get the course again")
     return sorted({_find_chapter(name) for name in names}) or all_chapters()
 
 
@@ -111,21 +111,27 @@ def check_assignments(chapters: Sequence[Path], assignments: Sequence[tuple[str,
     return values
 
 
+def located(chapter: str) -> Path:
+    """Return the file of a chapter that `settings.shown` named, perhaps on another machine, where the course's own
+    chapters are somewhere else."""
+    return settings.FILES / Path(chapter).expanduser()
+
+
 def code_of(chapters: Sequence[str], whole: bool = False) -> str:
     """Return a fingerprint of the code that decides a run's numbers, whatever its comments and docstrings say.
 
-    It covers the chapters' code cells and the helpers in `DECIDE_NUMBERS`. Relative paths start at the course's root.
+    It covers the chapters' code cells and the helpers in `DECIDE_NUMBERS`. Relative paths are as in `located`.
 
     Args:
         chapters: notebooks.
         whole: cover all helpers and commands, too: whatever an unlike copy of the course might do in another way.
     """
-    paths = [settings.ROOT / "helpers" / f"{name}.py" for name in DECIDE_NUMBERS]
+    paths = [settings.CODE / "helpers" / f"{name}.py" for name in DECIDE_NUMBERS]
     if whole:
-        paths = [path for part in ("helpers", "course") for path in sorted((settings.ROOT / part).glob("*.py"))]
+        paths = [path for part in ("helpers", "course") for path in sorted((settings.CODE / part).glob("*.py"))]
     sources = [path.read_text(encoding="utf-8") for path in paths]
     for chapter in chapters:
-        cells = nbformat.read(settings.from_root(chapter), as_version=4).cells
+        cells = nbformat.read(located(chapter), as_version=4).cells
         sources += [cell.source for cell in cells if cell.cell_type == "code"]
     return hashlib.sha256("\n".join(map(_bare, sources)).encode()).hexdigest()[:12]
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import helpers
 from course import CommandError
+from course.chapters import located
 from helpers import settings
 
 ANSWER_TIMEOUT = 10  # seconds for a scheduler to answer
@@ -43,7 +44,7 @@ def run_in_subprocess(
     """Do one run by `python -m course run` and wait for it; a failure is a result, not an exception.
 
     Args:
-        chapters: notebooks; relative paths start at the course's root, wherever that is on the worker.
+        chapters: notebooks; relative paths are those of the course's own, wherever they are on the worker.
         values: parameters, checked.
         sweep: a word that no other sweep has; `stop_runs` goes by it.
         code: what `code_of` gave where the sweep was started; the run refuses to begin if it gives something else.
@@ -52,19 +53,19 @@ def run_in_subprocess(
     of_worker = os.environ["OMP_NUM_THREADS"] if helpers.SET_BY_USER else 1
     env = os.environ | {"OMP_NUM_THREADS": str(threads or of_worker)}
     # The kernel imports the very helpers that `code_of` reads, also where another copy of the course is installed.
-    env["PYTHONPATH"] = os.pathsep.join([str(settings.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    env["PYTHONPATH"] = os.pathsep.join([str(settings.CODE), *filter(None, [os.environ.get("PYTHONPATH")])])
     start = time.perf_counter()
     scratch = tempfile.TemporaryDirectory(prefix="mnist-course-", ignore_cleanup_errors=True)
     with scratch as folder, tempfile.TemporaryFile() as log:
         out = Path(folder)  # which the run removes if it is stopped: we may be gone by then
-        words = ["run", *chapters, "--out", folder, "--of-sweep", code]
+        words = ["run", *(str(located(chapter)) for chapter in chapters), "--out", folder, "--of-sweep", code]
         words += [word for name, value in values.items() for word in ("-p", name, str(value))]
         with _lock:
             if sweep in _stopped:
                 return RunResult("the sweep was stopped")
             process = subprocess.Popen(
                 [sys.executable, "-m", "course", *words],
-                cwd=settings.ROOT,
+                cwd=settings.CODE,
                 env=env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -104,12 +105,12 @@ def start(words: Sequence[str], sweep: str) -> subprocess.Popen:
         OSError: the sweep, or whatever else has this name, was stopped.
     """
     env = os.environ | {"OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"] if helpers.SET_BY_USER else "1"}
-    env["PYTHONPATH"] = os.pathsep.join([str(settings.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    env["PYTHONPATH"] = os.pathsep.join([str(settings.CODE), *filter(None, [os.environ.get("PYTHONPATH")])])
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with _lock:
         if sweep in _stopped:
             raise OSError("it was stopped")
-        process = subprocess.Popen(words, cwd=settings.ROOT, env=env, start_new_session=True, **pipes)  # type: ignore[call-overload]
+        process = subprocess.Popen(words, cwd=settings.CODE, env=env, start_new_session=True, **pipes)  # type: ignore[call-overload]
         _running[process] = sweep
     return process
 

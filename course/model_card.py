@@ -12,7 +12,7 @@ from helpers.results import load_record, load_result, load_sweep, write_text
 
 NAME = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
-REFERENCE = settings.ROOT / "results" / "reference" / "mnist"
+REFERENCE = settings.FILES / "results" / "reference" / "mnist"
 SETTINGS = ("epochs", "batch_size", "learning_rate", "val_size")
 UNMEASURED = (
     "Not measured for this network. Chapter 8 measures it: moved, blurred or noisy images can cost half of the answers."

@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -26,7 +27,7 @@ from traitlets import Dict
 from traitlets.config import Config
 
 from course import CommandError, executed, folder
-from course.chapters import MEASURES, check_assignments, code_of, parameter_names, select_chapters
+from course.chapters import MEASURES, check_assignments, code_of, located, parameter_names, select_chapters
 from helpers import settings
 from helpers.results import load_record, versions, write_json
 
@@ -67,7 +68,7 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
         signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the sweep may be deaf to it
         signal.signal(signal.SIGTERM, lambda *_: _stop(out))  # as SLURM says that time is up
         threading.Thread(target=_stop_with_the_sweep, args=(out,), daemon=True).start()
-        there = all(settings.from_root(name).is_file() for name in names)
+        there = all(located(name).is_file() for name in names)
         if not there or of_sweep not in (code_of(names), code_of(names, whole=True)):
             raise ValueError("this worker has another version of the course; install the same one everywhere")
     chapters = select_chapters(names)
@@ -96,6 +97,8 @@ def execute_all(chapters: Sequence[Path], values: dict[str, Any], out: Path, pro
         start = time.perf_counter()
         execute(chapter, values, out, progress)
         seconds[chapter.stem] = round(time.perf_counter() - start, 1)
+        if progress and not sys.stderr.isatty():  # a log gets a line instead of a bar
+            print(f"{chapter.stem}: {seconds[chapter.stem]:.0f} s", flush=True)
     results = collect_results(out, chapters) | {"seconds": seconds, "versions": versions()}
     write_json(out / "results.json", results)
     return results
@@ -177,7 +180,7 @@ def execute(chapter: Path, values: dict[str, Any], out: Path, progress: bool = T
                     config=Config(KernelManager={"env": env} | address),
                     cwd=chapter.parent,
                     extra_arguments=KERNEL_ARGUMENTS,
-                    progress_bar={"desc": chapter.stem} if progress else False,
+                    progress_bar={"desc": chapter.stem} if progress and sys.stderr.isatty() else False,
                     start_timeout=START_TIMEOUT,
                     # All is saved by then, and Python takes three seconds to take down PyTorch and the rest in order.
                     shutdown_kernel="immediate",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+MNIST_COURSE = "mnist-course"  # tells chapters that this is the course's package, and not the `helpers` of PyPI
 SPINS = "1000"  # questions before a thread goes to sleep, instead of 300,000; `python -m course bench --shared`
 SET_BY_USER = "OMP_NUM_THREADS" in os.environ  # before we set it, below
 

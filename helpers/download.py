@@ -81,6 +81,16 @@ def archives(name: str) -> tuple[dict[str, tuple[str, int]], list[str]]:
     return {address.rpartition("/")[2]: (md5, size) for (address, md5), size in sized}, mirrors
 
 
+def missing(name: str, data_dir: Path) -> list[str]:
+    """Return the names of the archives of `name` that `data_dir` doesn't hold, right to the last bit; fetch nothing.
+
+    Raises:
+        SettingError: something else has the name of an archive.
+        OSError: an archive can't be read.
+    """
+    return _missing(archives(name)[0], data_dir / settings.TITLES[name] / "raw")
+
+
 def ensure_archives(name: str, data_dir: Path, mirror: str | None = None) -> list[Path]:
     """Return the paths of the four verified archives of `name`, fetching what is missing or broken.
 

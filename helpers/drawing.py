@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from helpers import settings
 
-SHEET = settings.ROOT / "results" / "drawings" / "sheet.png"  # a row for each digit, a column for each hand
+SHEET = settings.FILES / "results" / "drawings" / "sheet.png"  # a row for each digit, a column for each hand
 PAD_SIZE = 280  # pixels: the side of what is drawn on the pad
 IMAGE_SIZE = 28  # pixels: the side of what the network takes
 BOX_SIZE = 20  # what the digit's longer side becomes

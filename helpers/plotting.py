@@ -40,7 +40,8 @@ def show(figure: Figure, alt: str) -> None:
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=144)
-    display(Image(buffer.getvalue(), alt=alt, width=round(figure.get_figwidth() * 96)))
+    # `metadata`, since Colab's IPython 7 has no `alt`.
+    display(Image(buffer.getvalue(), width=round(figure.get_figwidth() * 96), metadata={"alt": alt}))
 
 
 def save(figure: Figure, path: str | Path) -> Path:
@@ -278,7 +279,8 @@ def show_source(dataset: Dataset) -> None:
         reason = f"MNIST can't be had: {dataset.note}" if dataset.note else 'The setting is dataset = "digits".'
         words = (
             f"<strong>This is not MNIST.</strong> The chapter runs on {dataset.title}: {size}, "
-            f"smaller and fewer than MNIST's. Every number will differ from the text. {html.escape(reason)}"
+            f"smaller and fewer than MNIST's. What is computed here differs from the text; records are MNIST's. "
+            f"{html.escape(reason)}"
         )
     else:
         words = (

@@ -213,7 +213,7 @@ def load_record(run_dir: str | Path, chapter: str) -> dict:
 
 def load_result(name: str) -> dict:
     """Read one of the files in `results/`, which hold what the README and the chapters quote."""
-    return read_json(settings.ROOT / "results" / name)
+    return read_json(settings.FILES / "results" / name)
 
 
 def load_sweep(name: str, table: str = "results") -> "pd.DataFrame":
@@ -226,7 +226,7 @@ def load_sweep(name: str, table: str = "results") -> "pd.DataFrame":
     import pandas as pd
 
     return pd.read_csv(
-        settings.ROOT / "results" / "sweeps" / name / f"{table}.csv", keep_default_na=False, na_values=[""]
+        settings.FILES / "results" / "sweeps" / name / f"{table}.csv", keep_default_na=False, na_values=[""]
     )
 
 
@@ -243,7 +243,7 @@ def find_run(run_dir: str | Path, dataset: str) -> Path:
     Raises:
         ValueError: there is neither; or the record in `run_dir` is damaged, or not that of the weights beside it.
     """
-    reference = settings.ROOT / "results" / "reference" / dataset
+    reference = settings.FILES / "results" / "reference" / dataset
     for folder in (settings.from_root(run_dir), reference):
         weights = folder / "weights.safetensors"
         if not (weights.is_file() and (folder / "03_training.json").is_file()):

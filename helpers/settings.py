@@ -5,7 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent  # the folder that holds notebooks/, helpers/ and README.md
+from platformdirs import user_data_path
+
+CODE = Path(__file__).resolve().parent.parent  # holds helpers/ and course/: a clone, or what pip installs into
+INSTALLED = (CODE / "course" / "notebooks").is_dir()  # where pip puts them; in a clone they are beside helpers/
+FILES = CODE / "course" if INSTALLED else CODE  # holds notebooks/ and results/, which chapters and commands only read
+
+
+def find_root() -> Path:
+    """Return the folder that everything is written into: the clone, an installed copy's own, or MNIST_COURSE_HOME."""
+    if given := os.environ.get("MNIST_COURSE_HOME"):
+        # Absolute from now on, since kernels and other processes that we start are in other folders.
+        os.environ["MNIST_COURSE_HOME"] = os.path.abspath(os.path.expanduser(given))
+        return Path(os.environ["MNIST_COURSE_HOME"])
+    return user_data_path("mnist-course", appauthor=False) if INSTALLED else CODE
+
+
+ROOT = find_root()
 
 
 def from_root(path: str | Path) -> Path:
@@ -21,9 +37,9 @@ def from_root(path: str | Path) -> Path:
 
 
 def shown(path: str | Path) -> str:
-    """Return `path` as a reader should see it: from the course's root where it lies inside, else `with_tilde`."""
+    """Return `path` as a reader should see it: from the top of the course's files if it is one, else `with_tilde`."""
     path = from_root(path)
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else with_tilde(path)
+    return path.relative_to(FILES).as_posix() if path.is_relative_to(FILES) else with_tilde(path)
 
 
 def with_tilde(path: str | Path) -> str:

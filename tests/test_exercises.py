@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from course import exercises
+from course import exercises, overview, progress
 from course.__main__ import main
 from course.chapters import all_chapters
-from course.exercises import exit_quiz, overview, progress, toolkit
+from course.exercises import exit_quiz, toolkit
+from course.exercises import overview as cards
 
-ANSWERS = [importlib.import_module(f"answers.chapter_{number}") for number, _ in enumerate(overview.CHAPTERS, start=1)]
+ANSWERS = [importlib.import_module(f"answers.chapter_{number}") for number, _ in enumerate(cards.CHAPTERS, start=1)]
 RIGHT = [(number, answer) for module in ANSWERS for number, answers in module.RIGHT.items() for answer in answers]
 WRONG = [
     (number, *wrong) for module in ANSWERS for number, answers in module.WRONG.items() for wrong in answers
@@ -260,7 +261,7 @@ def test_a_file_that_cannot_be_opened_costs_a_line_and_no_more(
 ) -> None:
     (tmp_path / "a_folder").mkdir()
     monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "a_folder"))
-    monkeypatch.setattr(overview, "display", lambda html: None)
+    monkeypatch.setattr(cards, "display", lambda html: None)
     exercises.card(1)
     exercises.check("1.5", (469, 96))
     lines = capsys.readouterr().out.splitlines()
@@ -273,7 +274,7 @@ def test_a_file_that_cannot_be_opened_costs_a_line_and_no_more(
 
 def test_the_card_shows_what_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list = []
-    monkeypatch.setattr(overview, "display", lambda html: shown.append(html.data))
+    monkeypatch.setattr(cards, "display", lambda html: shown.append(html.data))
     exercises.card(1)
     exercises.check("1.5", (469, 96))
     exercises.card(1)
@@ -309,7 +310,7 @@ def test_reset_begins_anew_and_loses_nothing(kept_in: Path, capsys: pytest.Captu
 QUIZZES = json.loads(exit_quiz.QUESTIONS.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("chapter", range(1, len(overview.CHAPTERS) + 1))
+@pytest.mark.parametrize("chapter", range(1, len(cards.CHAPTERS) + 1))
 def test_each_choice_is_answered_by_a_sentence_of_its_own(chapter: int, capsys: pytest.CaptureFixture) -> None:
     asked = QUIZZES[str(chapter)]
     assert len(asked) == 5

@@ -365,6 +365,13 @@ def test_what_students_write_is_text_in_tables_and_pages(tmp_path: Path) -> None
     assert "&lt;script&gt;" in text
 
 
+def test_the_words_page_reads_like_the_chapter(tmp_path: Path) -> None:
+    soup = BeautifulSoup((written(tmp_path, [("maria", record())]) / "words.html").read_text(), "html.parser")
+    assert soup.find("strong").get_text() == "Exercise 1.6"
+    said = soup.find("h3", string="What to look for").find_next_siblings("p")
+    assert [p.get_text()[:16] for p in said] == ["The code counts;"]  # neither its code nor a row of the timetable
+
+
 def test_the_summary_begins_with_what_most_got_wrong(tmp_path: Path) -> None:
     other = "not yet. For 9 images, I expected 4 and got 0.25. Average over rows."
     once = "not yet. For 9 images, I expected 4 and got 0.25. Those are percentages."

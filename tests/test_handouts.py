@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 import unicodedata
-import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -259,7 +258,9 @@ def test_a_students_notebook_is_the_chapter_without_them(chapter: Path, source: 
 def test_each_heading_and_paragraph_is_on_a_students_page(chapter: Path, source: NotebookNode, built: Path) -> None:
     page = bare(soup_of(built / "student" / f"{chapter.stem}.html").get_text())
     for cell in source.cells:
-        if cell.cell_type == "markdown" and not is_hidden(cell):
+        if (
+            cell.cell_type == "markdown" and not is_hidden(cell) and "answer" not in copies.tags_of(cell)
+        ):  # paper has lines
             blocks = BeautifulSoup(markdown2html(cell.source), "html.parser").find_all(["h1", "h2", "h3", "p", "li"])
             texts = [block.get_text().removesuffix("¶") for block in blocks]
             assert [text for text in texts if "$" not in text and bare(text) not in page] == []  # $ is drawn
@@ -402,7 +403,7 @@ def test_axe_would_find_a_pale_word_and_a_picture_without_words() -> None:
 
 def small_page(*cells: NotebookNode, kind: str = "student") -> BeautifulSoup:
     notebook = new_notebook(cells=[new_markdown_cell("# 1 · What?"), *cells])
-    return BeautifulSoup(pages.page(notebook, kind), "html.parser")
+    return BeautifulSoup(pages.page(notebook, kind, {}), "html.parser")
 
 
 def test_mathematics_is_drawn_by_the_browser_itself() -> None:
@@ -424,7 +425,7 @@ def test_there_are_lines_to_write_on_where_words_or_code_are_asked_for() -> None
         new_code_cell("print(1)"),
     )
     lines = [len(cell.select(".write")) for cell in soup.select("main > div")]
-    assert lines == [0, 3, 6, 1, 1, 0, 0]
+    assert lines == [0, 3, 5, 1, 1, 0, 0]
 
 
 def test_tables_have_header_cells() -> None:
@@ -438,13 +439,37 @@ def test_tables_have_header_cells() -> None:
     assert [cell["scope"] for cell in soup.find_all("table")[1].find_all("th")] == ["col", "col"]
 
 
+def test_what_may_be_wider_than_a_phone_scrolls_inside_itself_with_the_keyboard_too() -> None:
+    table = new_markdown_cell("| a | b |\n|---|---|\n| 1 | 2 |\n")
+    output = new_output("stream", text="1 " * 40)
+    soup = small_page(table, new_code_cell("x = 1"), new_code_cell("y = 2  # " + 40 * "w", outputs=[output]))
+    scrollers = soup.main.find_all(tabindex="0")
+    assert [scroller.name for scroller in scrollers] == ["div", "pre", "pre"]
+    assert scrollers[0].table and scrollers[0]["aria-label"] == "table"
+    assert "x = 1" not in "".join(scroller.get_text() for scroller in scrollers)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_no_page_scrolls_sideways_on_a_phone(built: Path, browser: object) -> None:
+    for scheme in ("light", "dark"):
+        tab = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+        for page in built.rglob("[0-9]*.html"):
+            tab.goto(page.as_uri())
+            assert tab.evaluate("document.scrollingElement.scrollWidth") <= 390, page
+
+
 def test_links_lead_to_the_pages_that_are_there() -> None:
     notebook = new_notebook(
-        cells=[new_markdown_cell("# 1 · What?\n[a](02_b.ipynb) [c](03_c.ipynb) [r](../README.md) [w](https://w.org)")]
+        cells=[
+            new_markdown_cell(
+                "# 1 · What?\n[a](02_b.ipynb) [d](02_b.ipynb#d-e) [c](03_c.ipynb) [r](../README.md) [w](https://w.org)"
+            )
+        ]
     )
-    soup = BeautifulSoup(pages.page(notebook, "student", beside=["01_a", "02_b"]), "html.parser")
-    assert [link["href"] for link in soup.main.find_all("a")] == ["02_b.html", "https://w.org"]
-    assert "a c r w" in soup.main.get_text()
+    soup = BeautifulSoup(pages.page(notebook, "student", {"02_b.ipynb": "02_b.html"}), "html.parser")
+    assert [link["href"] for link in soup.main.find_all("a")] == ["02_b.html", "02_b.html#d-e", "https://w.org"]
+    assert "a d c r w" in soup.main.get_text()
 
 
 def test_words_of_code_stay_words() -> None:
@@ -476,7 +501,7 @@ def test_nothing_that_a_chapter_holds_runs_in_its_page() -> None:
     shown = [{"text/html": html.format(RUNS.format(name))} for name, html in OUTPUTS.items()]
     shown.append({"image/svg+xml": SVG.format(RUNS.format("picture-of-its-own"))})
     cells = [*prose, new_code_cell("1", outputs=[new_output("display_data", data) for data in shown])]
-    page = pages.page(new_notebook(cells=[new_markdown_cell("# 1 · What?"), *cells]), "student")
+    page = pages.page(new_notebook(cells=[new_markdown_cell("# 1 · What?"), *cells]), "student", {})
     ran = re.search(r'<html[^>]* class="([^"]*)"', opened(without_policy(page), BROWSER))[1]
     assert set(ran.split()) == {f"ran-{name}" for name in MARKDOWN | OUTPUTS}
     assert "ran-" not in re.search(r"<html[^>]*>", opened(page, BROWSER))[0]
@@ -1106,29 +1131,3 @@ def test_a_folder_that_cannot_be_written_is_one_line(small_course: Path, capsys:
         message = capsys.readouterr().err
         assert reason in message
         assert message.count("\n") == 1
-
-
-# --- installed ---
-
-
-@pytest.mark.slow
-def test_an_installed_copy_builds_handouts_where_notebooks_are_beside_it(tmp_path: Path) -> None:
-    """A wheel holds the templates; it doesn't hold the notebooks, and says so if they aren't there."""
-    source, installed = tmp_path / "source", tmp_path / "installed"
-    for name in ("course", "helpers"):
-        shutil.copytree(settings.ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(settings.ROOT / name, source)
-    make_wheel = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"
-    subprocess.run([sys.executable, "-c", make_wheel], cwd=source, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(installed)
-    words = [sys.executable, "-m", "course", "handouts", "--chapters", "1", "--out", "made"]
-    done = subprocess.run(words, cwd=installed, capture_output=True, encoding="utf-8")
-    assert done.returncode == 2
-    assert re.fullmatch(r".*: no notebooks in '.*notebooks'; .* clone of the course\n", done.stderr)
-    (installed / "notebooks").mkdir()
-    shutil.copy(CHAPTERS[0], installed / "notebooks")
-    subprocess.run(words, cwd=installed, check=True, capture_output=True)
-    alone = expected(CHAPTERS[0].stem) - {"student/digits.html", "instructor/digits.html"}  # no results/ to build from
-    assert files_in(installed / "made") == alone

@@ -34,7 +34,7 @@ def numbers_in(text: str) -> list[str]:
 
 
 def test_each_number_of_the_committed_card_is_on_record() -> None:
-    card = (settings.ROOT / model_card.NAME).read_text(encoding="utf-8")
+    card = (settings.FILES / model_card.NAME).read_text(encoding="utf-8")
     trained, tested = (
         json.loads((model_card.REFERENCE / f"{chapter}.json").read_text(encoding="utf-8"))
         for chapter in ("03_training", "04_evaluation")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from course.exercises import overview, progress
+from course import overview, progress
 
 
 @pytest.fixture

@@ -204,9 +204,18 @@ def test_the_readme_is_a_front_door() -> None:
     lines = README.splitlines()
     assert len(lines) <= 120
     first_screen = "\n".join(lines[:30])
-    assert "python -m pip install -r requirements.txt && python -m course run\n" in first_screen
-    assert "python -m pip install -r requirements-dev.txt && python -m pytest\n" in first_screen
+    assert "\npython -m pip install -r requirements.txt\npython -m course run\n" in first_screen
+    assert "`python -m pip install -r requirements-dev.txt`, then `python -m pytest`" in first_screen
     assert first_screen.index("images/page.png") < first_screen.index("requirements.txt")
+
+
+def test_the_commands_of_the_readme_mean_the_same_to_bash_powershell_and_cmd() -> None:
+    """PowerShell 5.1 has no &&, cmd no comments and no single quotes; to PowerShell a bare comma makes a list."""
+    commands = re.findall(r"^(?:python|uv|papermill) .*$", README, re.MULTILINE)
+    commands += re.findall(r"`((?:python|uv|papermill|jupyter) [^`]*)`", README)
+    assert len(commands) > 10
+    for command in commands:
+        assert not re.search(r"&|#|;|'|\\$|,", re.sub(r'"[^"]*"', "", command)), command
 
 
 def test_the_strip_is_drawn_from_the_committed_notebooks_and_small(tmp_path: Path) -> None:

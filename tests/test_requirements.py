@@ -1,8 +1,11 @@
-"""The lock: each package that `requirements.txt` brings, pinned and with hashes, from wherever people fetch theirs."""
+"""What is installed: pins within the ranges that `pyproject.toml` states, and a lock of everything they bring."""
 
 import re
+import tomllib
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from helpers.settings import ROOT
 
@@ -12,6 +15,20 @@ LOCKED = [entry.split()[0] for entry in ENTRIES if re.match(r"\w", entry)]
 # Without the course itself, and with names as the lock writes them: jupyter_client is jupyter-client.
 LINES = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
 WANTED = [line.replace("_", "-").lower() for line in LINES if re.match(r"\w", line)]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+RANGES = {canonicalize_name(each.name): each for each in map(Requirement, PROJECT["dependencies"])}
+
+
+def test_the_pins_and_the_ranges_name_the_same_packages() -> None:
+    assert sorted(RANGES) == sorted(wanted.partition("==")[0] for wanted in WANTED)
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_a_pin_is_in_its_range_and_the_range_has_an_oldest_version(wanted: str) -> None:
+    name, _, pinned = wanted.partition("==")
+    specifier = RANGES[name].specifier
+    assert pinned in specifier
+    assert ">=" in {part.operator for part in specifier}
 
 
 def test_every_package_is_pinned_and_has_hashes() -> None:

@@ -30,7 +30,8 @@ def make_run(folder: Path, dataset: str, weights: bool = True, record: bool = Tr
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A course whose only reference run is on MNIST."""
-    monkeypatch.setattr(settings, "ROOT", tmp_path / "course")
+    for name in ("ROOT", "FILES"):
+        monkeypatch.setattr(settings, name, tmp_path / "course")
     make_run(tmp_path / "course" / "results" / "reference" / "mnist", "mnist")
     return tmp_path / "course"
 

@@ -131,6 +131,39 @@ def test_a_relative_path_starts_at_the_courses_root_and_is_shown_from_there(tmp_
     assert settings.shown(tmp_path) == str(tmp_path)
 
 
+HOMES = {  # the variable's value, whether the course is installed, and where it writes
+    "a clone": (None, False, settings.CODE),
+    "a clone, and a folder for it": ("~/course", False, Path("HOME/course")),
+    "installed": (None, True, Path("HOME/.local/share/mnist-course")),
+    "installed, and no folder named": ("", True, Path("HOME/.local/share/mnist-course")),
+    "installed, and a folder for it": ("mine", True, Path("mine")),
+}
+
+
+@pytest.mark.parametrize(("given", "installed", "expected"), HOMES.values(), ids=HOMES)
+def test_what_is_written_has_one_folder_also_for_kernels_which_start_elsewhere(
+    given: str | None, installed: bool, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings, "INSTALLED", installed)
+    monkeypatch.setattr(settings, "user_data_path", lambda name, appauthor: Path("HOME/.local/share") / name)
+    monkeypatch.setenv("HOME", "HOME")
+    monkeypatch.setenv("USERPROFILE", "HOME")
+    monkeypatch.delenv("MNIST_COURSE_HOME", raising=False)
+    if given is not None:
+        monkeypatch.setenv("MNIST_COURSE_HOME", given)
+    assert settings.find_root() == (tmp_path / expected if given else expected)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert settings.find_root() == (tmp_path / expected if given else expected)
+
+
+def test_an_installed_copy_shows_whole_paths_of_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    assert settings.shown("runs/latest") == str(tmp_path / "runs" / "latest")
+    assert settings.shown(settings.FILES / "notebooks" / "01_data.ipynb") == "notebooks/01_data.ipynb"
+
+
 def test_the_home_folder_which_often_is_a_persons_name_is_shown_as_a_tilde(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -228,7 +228,7 @@ def test_only_code_that_decides_numbers_makes_a_sweep_another_one(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:  # fmt: skip
     shutil.copytree(settings.ROOT / "helpers", tmp_path / "helpers")
-    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    monkeypatch.setattr(settings, "CODE", tmp_path)
     before = chapters.code_of([str(tiny.path)])
 
     def same_after(name: str, old: str, new: str) -> bool:

@@ -60,9 +60,10 @@ def test_an_output_that_has_no_room_is_one_line() -> None:
     assert done.stderr == b"python -m course run: [Errno 28] No space left on device\n"
 
 
-def test_help_needs_neither_pytorch_nor_pandas() -> None:
-    code = "import sys; from course.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    code += "sys.exit(' '.join({'torch', 'pandas', 'numpy', 'papermill'} & set(sys.modules)) or 0)"
+@pytest.mark.parametrize("words", [["--help"], ["progress"]])
+def test_what_needs_no_pytorch_does_not_wait_for_it(words: list[str]) -> None:
+    code = f"import sys; from course.__main__ import main\ntry: main({words})\nexcept SystemExit: pass\n"
+    code += "sys.exit(' '.join({'torch', 'pandas', 'numpy', 'papermill', 'IPython'} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=settings.ROOT)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -80,5 +80,5 @@ def test_what_the_user_set_is_obeyed(given: dict, expected: dict) -> None:
 @pytest.mark.parametrize("chapter", all_chapters(), ids=lambda chapter: chapter.stem)
 def test_each_chapter_decides_before_it_loads_pytorch(chapter: Path) -> None:
     first = next(cell for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == "code")
-    assert "import helpers" in first.source
+    assert "from helpers import" in first.source
     assert "torch" not in first.source.replace("PyTorch", "")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from course.exercises import cells, errors, guard, notebook, progress
+from course import progress
+from course.exercises import cells, errors, guard, notebook
 from course.exercises.exit_quiz import quiz
 from course.exercises.guesses import compare_guess
 from course.exercises.overview import CHECKS, card

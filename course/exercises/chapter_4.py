@@ -97,7 +97,7 @@ def images_needed(answer: Callable) -> str:
 
 
 def recall_precision_f1(answer: Callable) -> str:
-    """A function that returns recall, precision and F1 of a class."""
+    """A function that returns recall, precision, and F1 of a class."""
 
     def right(predicted: Tensor, labels: Tensor, chosen: int) -> tuple[float, float, float]:
         called, true = predicted == chosen, labels == chosen

@@ -1,4 +1,4 @@
-"""The checks of chapter 5: the error of a mean, two fields of the grid, how many runs, chance hits, the bootstrap."""
+"""The checks of chapter 5: the error of a mean, two squares of the grid, how many runs, chance hits, the bootstrap."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -65,7 +65,9 @@ def close_fields(answer: tuple, means: pd.DataFrame, spreads: pd.DataFrame) -> s
     """A reading: two neighboring settings that three seeds can't tell apart."""
     fields = toolkit.as_tensor(answer, any_order=True)
     if fields is None or fields.shape != (2, 2):
-        raise WrongAnswer(f"I expected two fields, like ((0.01, 32), (0.01, 64)), and got {toolkit.describe(answer)}.")
+        raise WrongAnswer(
+            f"I expected two settings, like ((0.01, 32), (0.01, 64)), and got {toolkit.describe(answer)}."
+        )
     # two digits, as the figure shows them
     tables = [table.map(lambda number: float(f"{number:.2f}")) for table in (means, spreads.reindex_like(means))]
 
@@ -85,13 +87,13 @@ def close_fields(answer: tuple, means: pd.DataFrame, spreads: pd.DataFrame) -> s
     seen = f"Their means are {difference:.2f} points apart, and the standard error of that difference is {error:.2f}."
     far = difference >= error if closest < 1 else difference > closest * error + 1e-9
     refuse([
-        (apart == (0, 0), "These two are the same field. Which of its neighbors comes close to it?"),
+        (apart == (0, 0), "These two are the same square. Which of its neighbors comes close to it?"),
         (apart == (1, 1), "These two touch only at a corner: learning rate and batch size both differ. Take two in the same row or the same column."),
-        (sum(apart) != 1, "These two are not neighbors: in the figure, their fields share no side. Take two side by side, or one above the other."),
+        (sum(apart) != 1, "These two are not neighbors: in the figure, their squares share no side. Take two side by side, or one above the other."),
         (isnan(difference), "One of these two has no mean or no spread, since it had fewer than two runs. Nothing can be said about it; choose two others."),
         (far and closest >= 1, f"{seen} In this grid no two neighbors are closer than their error. Find the two that come nearest to it."),
         (far and difference < smaller, f"{seen} You compared it with the spreads of single runs. The mean of {SEEDS} runs is more precise than one run: the error of the difference is √((s₁² + s₂²) / {SEEDS})."),
-        (far, f"{seen} The difference is not below its error. Where do the means hardly change from one field to the next?"),
+        (far, f"{seen} The difference is not below its error. Where do the means hardly change from one square to the next?"),
     ])  # fmt: skip
     if closest < 1:
         return f"{seen} If two settings are equal, luck alone makes a difference larger than its error in about one comparison out of three. Check your sentence: it should name no winner, and say how many seeds there were."  # fmt: skip
@@ -108,7 +110,7 @@ def _place(rate: float, size: float, means: pd.DataFrame) -> tuple[int, int]:
     known = f"learning rates {', '.join(f'{one:g}' for one in rates)}; batch sizes {', '.join(f'{one:g}' for one in sizes)}"  # fmt: skip
     refuse([
         (-1 in (row, column) and size_as_rate != -1, f"({rate:g}, {size:g}): write the learning rate first, then the batch size."),
-        (-1 in (row, column), f"({rate:g}, {size:g}) is not a field of this grid: {known}."),
+        (-1 in (row, column), f"({rate:g}, {size:g}) is not a square of this grid: {known}."),
     ])  # fmt: skip
     return row, column
 

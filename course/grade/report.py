@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from nbconvert.filters import markdown2html
 
 from course import folder
-from course.exercises.overview import subject
 from course.grade import answers
 from course.grade.judge import NOT_FOUND, NOT_TRIED, NOT_YET, RIGHT, UNSURE
+from course.overview import subjects
 from course.sweep_tables import plain, write_table
 from helpers import results
 
@@ -36,10 +37,13 @@ COLUMNS_OF_TOTALS = ["student", "id", "right", "exercises", "points", "of", "not
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #111; }
 h1 { line-height: 1.2 } h2 { margin-top: 2.5rem; border-bottom: 1px solid #777 } h3 { margin: 1.5rem 0 0.3rem }
-table { border-collapse: collapse } th, td { padding: 0.2rem 0.6rem; border-bottom: 1px solid #ccc; text-align: left }
-.grid td { text-align: center } .grid { font-size: 0.9rem } .said { white-space: pre-wrap; overflow-wrap: anywhere }
+table { border-collapse: collapse }
+th, td { padding: 0.2rem 0.6rem; border-bottom: 1px solid #ccc; text-align: left; vertical-align: top }
+.grid { font-size: 0.9rem } .grid td { text-align: center } .grid td:last-child { text-align: left }
+.said { white-space: pre-wrap; overflow-wrap: anywhere }
 .bar { display: flex; height: 1.5rem; margin: 0.3rem 0 } .bar span { padding-left: 0.4rem; overflow: hidden }
 .bar .dark { color: #fff } .aside { color: #555 } li { margin: 0.4rem 0 } details { margin: 0.2rem 0 }
+pre { overflow-x: auto; background: #f2f2f2; padding: 0.6rem } .anchor-link { display: none }
 .sign { font-weight: bold } .warning { border-left: 6px solid #d55e00; padding-left: 0.8rem }
 """
 
@@ -152,7 +156,7 @@ def gradescope(rows: Sequence[Row], fault: str, worth: dict[str, float]) -> str:
     """Return one student's results as Gradescope reads them."""
     tests = [
         {
-            "name": f"{row.number} {subject(row.number)}",
+            "name": f"{row.number} {subjects()[row.number]}",
             "score": _points(row, worth),
             "max_score": worth.get(row.number, 1.0),
             "status": "passed" if row.state == RIGHT else "failed",
@@ -174,7 +178,7 @@ def feedback(student: str, rows: Sequence[Row], about: str, said: dict[str, str]
     for row in rows:
         sign = STATES[row.state][0]
         text = row.words[:1].upper() + row.words[1:]
-        lines += ["", f"## {sign} {row.number} · {subject(row.number)}", "", _markdown(text)]
+        lines += ["", f"## {sign} {row.number} · {subjects()[row.number]}", "", _markdown(text)]
         if row.number in said:
             lines += ["", "You wrote:", "", *(f"> {plain(line)}" for line in said[row.number].splitlines())]
     return "\n".join(lines) + "\n"
@@ -212,14 +216,14 @@ def summary(
         parts[0] = parts[0].replace("<p>", "<p class='warning'>")
     if first:
         items = [
-            f"<li><b>{count} of {handed[of]}</b>, {of} · {_text(subject(of))}<br>{_sentence(same[0].words)}</li>"
+            f"<li><b>{count} of {handed[of]}</b>, {of} · {_text(subjects()[of])}<br>{_sentence(same[0].words)}</li>"
             for count, of, same in first
         ]
         parts += ["<h2>For the next lesson</h2>", "<ol>", *items, "</ol>"]
     parts += ["<h2>Exercise by exercise</h2>", _legend()]
     for number in numbers:
         states = Counter(row.state for row in rows if row.number == number)
-        parts += [f"<h3>{number} · {_text(subject(number))}</h3>", _bar(states), _mistakes(common[number])]
+        parts += [f"<h3>{number} · {_text(subjects()[number])}</h3>", _bar(states), _mistakes(common[number])]
     parts += ["<h2>Everybody</h2>", _grid(rows, students, numbers, about)]
     if missing:
         parts += ["<h2>Nothing handed in</h2>", f"<p>{', '.join(map(_name, missing))}</p>"]
@@ -270,15 +274,19 @@ def _grid(rows: Sequence[Row], students: Sequence[str], numbers: Sequence[str], 
 
 def side_by_side(words: dict[str, dict[str, str]]) -> str:
     """Return the page with what students wrote in words: each question, what to look for, and all answers to it."""
-    parts = ["<p>What you can look for is from the solution and from the notes for the teacher.</p>"]
+    parts = ["<p>What to look for comes from the solutions and from the teacher's notes.</p>"]
     for chapter in answers.pristine().values():
         for number, (question, solution) in chapter.words.items():
             if number not in words:
                 continue
-            text = re.sub(r"```.*?```|</?(details|summary)>|^Solution$", "", solution, flags=re.DOTALL | re.MULTILINE)
-            notes = [note for note in chapter.notes if number in note]
-            parts += [f"<h2>{number}</h2>", f"<p class='said'>{_text(question)}</p>", "<h3>What to look for</h3>"]
-            parts += [f"<p class='said'>{_text(text.strip())}</p>", *(f"<p>{_text(note)}</p>" for note in notes)]
+            solution = re.sub(r"</?details>|<summary>.*?</summary>|```.*?```", "", solution, flags=re.DOTALL)
+            notes = [note for note in chapter.notes if number in note and not note.startswith("|")]
+            parts += [
+                f"<h2>{number} · {_text(subjects()[number])}</h2>",
+                markdown2html(question),
+                "<h3>What to look for</h3>",
+            ]
+            parts += [markdown2html("\n\n".join([solution.strip(), *notes]))]
             lines = [
                 f"<tr><th scope='row'>{_name(student)}</th><td class='said'>{_text(said)}</td></tr>"
                 for student, said in sorted(words[number].items())

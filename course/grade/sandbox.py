@@ -87,12 +87,12 @@ def stage() -> Iterator[Path]:
         folder = Path(made)
         for name in STAGED:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(settings.ROOT / name, folder / name)
+            shutil.copyfile(settings.CODE / name, folder / name)
         (folder / "course/exercises/__init__.py").write_text(NO_CHECKS, encoding="utf-8")
         leave_out = shutil.ignore_patterns("__pycache__", "reference")
-        for part in ("helpers", "results"):
-            if (settings.ROOT / part).is_dir():
-                shutil.copytree(settings.ROOT / part, folder / part, ignore=leave_out)
+        for part in (settings.CODE / "helpers", settings.FILES / "results"):
+            if part.is_dir():
+                shutil.copytree(part, folder / part.name, ignore=leave_out)
         (folder / "notebooks").mkdir()  # by which the course knows its root
         os.chmod(folder, 0o755)
         yield folder
@@ -179,13 +179,14 @@ def _words(kind: str, staged: Path, name: str) -> list[str]:
             words += ["--ro-bind", str(path), str(path)]
     words += ["--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     words += ["--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]
+    size = ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs"]
+    words += [*size, "/tmp"]  # before Python, whose environment may be in /tmp
     for python in _of_python():
         for parent in reversed(Path(python).parents[:-1]):  # which would be root's alone
             words += ["--perms", "0755", "--dir", str(parent)]
         words += ["--ro-bind", python, python]
     words += ["--ro-bind", str(staged), "/course", "--proc", "/proc", "--dev", "/dev"]
-    size = ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs"]
-    words += [*size, "/tmp", *size, "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
+    words += [*size, "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     for pair in _environment(Path("/course")).items():
         words += ["--setenv", *pair]
     user = [str(61184 + os.getpid() % 4000)] if root else []  # nobody's number; a number of processes goes by user

@@ -41,38 +41,35 @@ def build(
             unknown tag, or there is no browser to print with.
         PrintError: the browser failed.
     """
-    browser = printing.find_browser() if paper else None
-    if paper and not browser:
-        raise ValueError(
-            "pdf: neither Chromium nor Chrome is on this machine; install one, or leave --pdf out and print the pages"
-        )
+    browser = browser_for(paper)
     for chapter in chapters:
         if source and not (source / chapter.name).is_file():
             place = settings.shown(source)
             raise ValueError(f"source: '{place}' has no {chapter.name}; run the chapters into it first (--out {place})")
-    notebooks = [_chapter(chapter, source) for chapter in chapters]  # all are checked before anything is written
+    notebooks = [read_chapter(chapter, source) for chapter in chapters]  # all are checked before anything is written
     stems = {chapter.stem for chapter in chapters}
     others = {chapter.stem for chapter in all_chapters()} - stems
-    drawing_page = _drawing_page()
-    (stems if drawing_page else others).add(DIGITS)  # what can't be built now stays as an earlier build left it
+    digits_page = drawing_page()
+    (stems if digits_page else others).add(DIGITS)  # what can't be built now stays as an earlier build left it
     linked = stems | {stem for stem in others if (out / "student" / f"{stem}.html").is_file()}
-    with folder.rebuilt(out, staying=others) as new:
-        if drawing_page:
+    beside = {f"{stem}.ipynb": f"{stem}.html" for stem in linked}
+    with folder.rebuilt(out, "handouts", staying=others) as new:
+        if digits_page:
             for kind in folder.KINDS:
                 (new / kind).mkdir()
-                (new / kind / f"{DIGITS}.html").write_bytes(drawing_page.encode())
+                (new / kind / f"{DIGITS}.html").write_bytes(digits_page.encode())
         for chapter, notebook in zip(tqdm(chapters, unit="chapter"), notebooks, strict=True):
             for kind, copied, printed in _copies_of(notebook):
                 file = new / kind / chapter.stem
                 file.parent.mkdir(exist_ok=True)
-                html = pages.page(printed, kind, beside=linked)
+                html = pages.page(printed, kind, beside)
                 file.with_suffix(".ipynb").write_bytes((nbformat.writes(copied) + "\n").encode())
                 written = {"": html}
                 if deck:
                     notes = copies.notes_for_the_teacher(notebook) if kind == "instructor" else ""
                     written[".slides"] = slides.deck(copies.student_page(notebook), notes)
                 if worksheet and kind == "student":
-                    written[".worksheet"] = pages.page(worksheets.worksheet(printed), "worksheet")
+                    written[".worksheet"] = pages.page(worksheets.worksheet(printed), "worksheet", {})
                 for name, content in written.items():
                     file.with_suffix(f"{name}.html").write_bytes(content.encode())  # bytes: Windows has other line ends
                     if paper and browser and name != ".slides":
@@ -81,7 +78,17 @@ def build(
     return [out / name for name in made]
 
 
-def _drawing_page() -> str | None:
+def browser_for(paper: str | None) -> str | None:
+    """Return the browser that prints on `paper`; None where nothing is to be printed."""
+    browser = printing.find_browser() if paper else None
+    if paper and not browser:
+        raise ValueError(
+            "pdf: neither Chromium nor Chrome is on this machine; install one, or leave --pdf out and print the pages"
+        )
+    return browser
+
+
+def drawing_page() -> str | None:
     """Return the page of `python -m course page`; None, and a line that says why, where it can't be built."""
     try:
         return digits.build()
@@ -90,7 +97,7 @@ def _drawing_page() -> str | None:
         return None
 
 
-def _chapter(chapter: Path, source: Path | None) -> nbformat.NotebookNode:
+def read_chapter(chapter: Path, source: Path | None = None) -> nbformat.NotebookNode:
     """Return a chapter as it is to be handed out: checked, and without anybody's answers."""
     notebook = nbformat.read(chapter, as_version=4)
     if source:

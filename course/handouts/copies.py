@@ -87,7 +87,6 @@ def _preprocessed(notebook: NotebookNode, *preprocessors: Preprocessor) -> Noteb
 def instructor_copy(notebook: NotebookNode) -> NotebookNode:
     """Return everything, the notes for the teacher on top, notes and solutions laid open."""
     made = copy.deepcopy(notebook)
-    made.cells = [cell for cell in made.cells if "answer" not in tags_of(cell)]
     for cell in made.cells:
         if HIDDEN_FROM_STUDENTS & tags_of(cell):
             cell.source = cell.source.replace("<details>", "<details open>")

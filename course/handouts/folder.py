@@ -1,4 +1,4 @@
-"""The folder of the handouts: a build replaces what earlier builds wrote there, and touches nothing else."""
+"""The folder of handouts or of a site: a build replaces what earlier builds wrote there, and touches nothing else."""
 
 import os
 import shutil
@@ -10,12 +10,13 @@ from pathlib import Path
 from course.folder import MARKER, free_name, own
 from helpers import results, settings
 
-KINDS = ("student", "instructor")  # the folders in `out`
+KINDS = ("student", "instructor")
+FOLDERS = {"handouts": KINDS, "site": (".", "handouts")}  # where in `out` a command writes
 UNFINISHED = ".building-"  # begins the name of the folder that a build works in
 
 
 @contextmanager
-def rebuilt(out: Path, staying: Collection[str]) -> Iterator[Path]:
+def rebuilt(out: Path, command: str, staying: Collection[str] = ()) -> Iterator[Path]:
     """Yield an empty folder to build in; when the block ends well, its files replace those of earlier builds in `out`.
 
     The marker of `out` lists them, each with the SHA-256 of what was in it. One that was changed since, or that no
@@ -23,13 +24,14 @@ def rebuilt(out: Path, staying: Collection[str]) -> Iterator[Path]:
     fails, or somebody stops it, the files in `out` are as they were.
 
     Args:
-        out: the folder of the handouts; it is made if need be.
+        out: the folder; it is made if need be.
+        command: what builds there, `handouts` or `site`.
         staying: what files are named up to the first dot; what earlier builds wrote of these is kept.
 
     Raises:
         ValueError: `out` was not made by a build and isn't empty, can't be written, or another build is at work there.
     """
-    with own(out, "handouts"):
+    with own(out, command):
         for left in out.glob(f"{UNFINISHED}*"):  # by a build that was killed: nobody else is at work here
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=UNFINISHED, ignore_cleanup_errors=True) as building:
@@ -37,13 +39,13 @@ def rebuilt(out: Path, staying: Collection[str]) -> Iterator[Path]:
             new.mkdir()
             old.mkdir()
             yield new
-            _replace(out, new, old, staying)
+            _replace(out, command, new, old, staying)
 
 
-def _replace(out: Path, new: Path, old: Path, staying: Collection[str]) -> None:
+def _replace(out: Path, command: str, new: Path, old: Path, staying: Collection[str]) -> None:
     """Move what is in `new` to `out`, and to `old` what it replaces; keep what somebody changed."""
     made = {path.relative_to(new).as_posix(): _digest(path) for path in sorted(new.rglob("*")) if path.is_file()}
-    earlier = _earlier_files(out)
+    earlier = _earlier_files(out, FOLDERS[command])
     leaving = {name for name in earlier if Path(name).name.partition(".")[0] not in staying}
     present = [name for name in sorted(leaving | made.keys()) if os.path.lexists(out / name)]
     # A build that was killed while it moved its files left some that are not listed, but are what this one makes, too.
@@ -51,17 +53,17 @@ def _replace(out: Path, new: Path, old: Path, staying: Collection[str]) -> None:
     kept = [(out / name, free_name(out / name)) for name in changed]
     unneeded = [(out / name, old / name) for name in present if name not in changed and name not in made]
     files = {name: digest for name, digest in earlier.items() if name not in leaving} | made
-    results.write_json(new / MARKER, {"made_by": "handouts", "files": files})
+    results.write_json(new / MARKER, {"made_by": command, "files": files})
     _move_all(kept + unneeded + [(new / name, out / name) for name in [*made, MARKER]], old)
     for before, after in kept:
         print(f"{settings.shown(before)} was changed since it was built; it is now {after.name}")
 
 
-def _earlier_files(out: Path) -> dict[str, str]:
+def _earlier_files(out: Path, folders: Collection[str]) -> dict[str, str]:
     """Return the files that earlier builds wrote below `out`, each with its digest."""
     files = results.read_json(out / MARKER).get("files")
     files = files if isinstance(files, dict) else {}  # nothing was built here yet, or somebody changed the marker
-    return {name: files[name] for name in files if Path(name).parent.as_posix() in KINDS}
+    return {name: files[name] for name in files if Path(name).parent.as_posix() in folders}
 
 
 def _digest(path: Path) -> str:

@@ -45,7 +45,7 @@ def deck(page: NotebookNode, instructor: str = "") -> str:
             if len(cells) == 1 and instructor:
                 cells.append(_cell(instructor, "notes"))
     page.cells = cells
-    soup = BeautifulSoup(pages.page(page, "slides"), "html.parser")
+    soup = BeautifulSoup(pages.page(page, "slides", {}), "html.parser")
     soup.style.append(CSS.read_text(encoding="utf-8"))  # type: ignore[union-attr]  # each page has one
     for block in soup.select("main > div"):
         if "slide-start" in block["class"]:

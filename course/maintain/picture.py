@@ -27,7 +27,7 @@ def take_picture(path: Path) -> None:
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page = Path(folder) / "digits.html"
-        build.write(settings.ROOT / "results" / "reference" / "mnist", page)
+        build.write(settings.FILES / "results" / "reference" / "mnist", page)
         opened = playwright.chromium.launch(executable_path=browser)
         tab = opened.new_page(
             viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1.4, color_scheme="light"

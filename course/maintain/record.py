@@ -14,7 +14,7 @@ from helpers.corruptions import CORRUPTIONS, corrupt
 from helpers.recipes import RECIPES, build
 from helpers.results import load_record, load_sweep, versions, write_json
 
-RESULTS = settings.ROOT / "results"
+RESULTS = settings.FILES / "results"
 RUNS = settings.ROOT / "runs" / "record"  # the runs themselves; only their tables and one set of weights are kept
 TABLES = ("results.csv", "history.csv", "summary.csv", "summary.md")
 UNTESTED = "-p open_test_set False"  # choosing is for the validation images

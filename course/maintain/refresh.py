@@ -25,7 +25,7 @@ METADATA = {  # the same on every machine, so that a refreshed notebook differs 
     "language_info": {"name": "python"},
 }
 RUN_DIR = settings.ROOT / "runs" / "latest"  # where a chapter writes by default
-IMAGES = settings.ROOT / "images"
+IMAGES = settings.FILES / "images"
 WEIGHTS = "weights.safetensors"
 KEPT_PARAMETERS = ("epochs", "batch_size", "learning_rate", "val_size")
 FIGURES = {  # what a chapter saves in its `run_dir`, and README.md and results/README.md show
@@ -100,7 +100,7 @@ def keep_reference(dataset: str, source: Path) -> None:
     MNIST's are those of the committed run of chapter 3, so that chapter 4 shows the numbers of its text in either case.
     Paths of this machine are left out.
     """
-    target = settings.ROOT / "results" / "reference" / dataset
+    target = settings.FILES / "results" / "reference" / dataset
     record = results.load_record(source, "03_training")
     record["parameters"] = {name: record["parameters"][name] for name in KEPT_PARAMETERS}
     results.write_json(target / "03_training.json", record)
@@ -112,7 +112,7 @@ def keep_scores(dataset: str, source: Path) -> None:
     """Copy what chapter 4 measured of the reference weights to results/reference, for the model card."""
     record = results.load_record(source, "04_evaluation")
     kept = {name: record[name] for name in ("dataset", "test", "confusion_matrix", "versions")}
-    results.write_json(settings.ROOT / "results" / "reference" / dataset / "04_evaluation.json", kept)
+    results.write_json(settings.FILES / "results" / "reference" / dataset / "04_evaluation.json", kept)
 
 
 def draw_strip(path: Path) -> None:

@@ -58,7 +58,7 @@ def build(run: Path | None = None, data_dir: str | Path = "data") -> str:
     dataset = None
     if run is None:
         dataset = load_dataset("auto", data_dir)
-        run = settings.ROOT / "results" / "reference" / dataset.name
+        run = settings.FILES / "results" / "reference" / dataset.name
     record, ages = read_run(run)
     dataset = dataset or load_dataset(record["dataset"], data_dir)
     (*earlier, trained) = ages.values()

@@ -1,0 +1,1 @@
+"""The course as a site: `build` joins the students' pages, the documents and the page that reads drawings."""
