@@ -573,13 +573,20 @@ def test_every_sheet_names_its_chapter_and_number(
 
 
 def filled(sheet: PageObject) -> float:
-    """Return how far down a sheet its text and pictures reach, as a share of the space between head and foot."""
+    """Return how far down a sheet its text, pictures and lines reach, as a share of the space between head and foot."""
     foot, head, bottoms = 18 / 25.4 * 72, float(sheet.mediabox.height) - 14 / 25.4 * 72, []
+
+    def note(operator: bytes, words: list, cm: list, _: list) -> None:
+        if operator == b"Do":  # a picture
+            bottoms.append(cm[5])
+        elif operator == b"re":  # a rectangle: a line to write on, for one
+            bottoms.extend(cm[5] + cm[3] * float(y) for y in (words[1], words[1] + words[3]))
+
     sheet.extract_text(
         visitor_text=lambda text, cm, tm, *_: bottoms.append(cm[5] + cm[3] * tm[5]) if text.strip() else None,
-        visitor_operand_before=lambda operator, _, cm, __: bottoms.append(cm[5]) if operator == b"Do" else None,
+        visitor_operand_before=note,
     )
-    return (head - min(bottom for bottom in bottoms if bottom > foot)) / (head - foot)
+    return (head - min(bottom for bottom in bottoms if bottom > foot + 1)) / (head - foot)
 
 
 def sizes_of_code(sheet: PageObject) -> set[float]:
