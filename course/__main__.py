@@ -85,6 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--chapters", nargs="+", default=[], metavar="CHAPTER", help="default: all")
     command.add_argument("--source", type=folder.given, metavar="DIR", help="chapters that `run` left in DIR")
     command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
+    command.add_argument("--worksheet", action="store_true", help="add four or five pages per chapter to write on")
+    command.add_argument("--slides", action="store_true", help="add slides, the instructor's with notes")
     command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
 
     command = add("site", site, "build the course as a site of static pages")
@@ -266,7 +268,8 @@ def handouts(options: Namespace) -> int:
 
     out = options.out or settings.ROOT / "handouts"
     chapters = select_chapters(options.chapters)
-    files = build(chapters, out, options.paper if options.pdf else None, options.source)
+    paper = options.paper if options.pdf else None
+    files = build(chapters, out, paper, options.source, options.worksheet, options.slides)
     kinds = ", ".join(sorted({file.suffix[1:] for file in files}))
     print(f"{len(files)} files ({kinds}) in {settings.shown(out)}/student and {settings.shown(out)}/instructor")
     return 0

@@ -130,7 +130,7 @@ def training() -> Finding:
     recorded = statistics.median(epoch["seconds"] for epoch in history)
     here = min(seconds) * RECORDED_IMAGES / IMAGES
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    how = f"PyTorch {torch.__version__} ({build} build), {torch.get_num_threads()} threads, {min(seconds):.1f} s"
+    how = f"PyTorch {torch.__version__} ({build} build), {torch.get_num_threads()} thread(s), {min(seconds):.1f} s"
     ten, all_chapters = here * len(history), here * len(history) * ALL_CHAPTERS / 60
     times = f"chapter 3's ten epochs take about {ten:.0f} s, all chapters {all_chapters:.0f} min on MNIST"
     return OK, f"{how}; so {times} ({here / recorded:.1f} × the record)"

@@ -82,7 +82,11 @@ def run(names: Sequence[str], assignments: Sequence[tuple[str, str]], out: Path,
         out.mkdir(parents=True, exist_ok=True)  # in a temporary folder, from where the sweep takes the files
         return execute_all(chapters, values, out, progress=False)
     with folder.own(out, "run"):
-        return execute_all(chapters, values, out)
+        results = execute_all(chapters, values, out)
+        from course import model_card  # PyTorch
+
+        model_card.write(results, out)
+    return results
 
 
 def execute_all(chapters: Sequence[Path], values: dict[str, Any], out: Path, progress: bool = True) -> dict:
@@ -251,6 +255,8 @@ def summary(results: dict, out: Path) -> str:
     elif "history" in results:
         rows["val accuracy"] = f"{results['history'][-1]['val_accuracy']:.2%}"
         rows["val F1"] = f"{results['history'][-1]['val_f1']:.2%}"
+    if (out / "MODEL_CARD.md").is_file():
+        rows["model card"] = settings.shown(out.absolute() / "MODEL_CARD.md")
     rows["time"] = f"{sum(results['seconds'].values()):.0f} s for {len(results['seconds'])} chapter(s)"
     rows |= {"notebooks": settings.shown(out.absolute()), "numbers": settings.shown(out.absolute() / "results.json")}
     ran = results["seconds"]

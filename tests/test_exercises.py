@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -15,8 +16,9 @@ from IPython.core.formatters import DisplayFormatter
 
 from course import exercises, overview, progress
 from course.__main__ import main
+from course.chapters import all_chapters
+from course.exercises import exit_quiz, toolkit
 from course.exercises import overview as cards
-from course.exercises import toolkit
 
 ANSWERS = [importlib.import_module(f"answers.chapter_{number}") for number, _ in enumerate(cards.CHAPTERS, start=1)]
 RIGHT = [(number, answer) for module in ANSWERS for number, answers in module.RIGHT.items() for answer in answers]
@@ -325,3 +327,44 @@ def test_reset_begins_anew_and_loses_nothing(kept_in: Path, capsys: pytest.Captu
     assert "begins anew" in overview.reset()
     assert progress.solved() == set()
     assert kept_in.with_name("progress.before_reset-1.json").read_text(encoding="utf-8") == before
+
+
+# --- the exit quiz ---
+
+QUIZZES = json.loads(exit_quiz.QUESTIONS.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("chapter", range(1, len(cards.CHAPTERS) + 1))
+def test_each_choice_is_answered_by_a_sentence_of_its_own(chapter: int, capsys: pytest.CaptureFixture) -> None:
+    asked = QUIZZES[str(chapter)]
+    assert len(asked) == 5
+    for letter in "abcd":
+        exercises.quiz(chapter, letter * 5)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(f"{n} {q['right']}: right. " in printed for n, q in enumerate(asked, start=1))
+    assert printed.count(": right. ") == 5
+    assert len({choice["why"] for question in asked for choice in question["choices"].values()}) == 20
+
+
+def test_the_right_letters_cannot_be_guessed() -> None:
+    letters = [question["right"] for asked in QUIZZES.values() for question in asked]
+    assert all(letters.count(letter) <= len(letters) * 0.3 for letter in "abcd")
+    assert all(len({question["right"] for question in asked}) >= 3 for asked in QUIZZES.values())
+
+
+@pytest.mark.parametrize("answers", ["a b", "a b c d e", "right", "1 2 3 4 5", "abcdab"])
+def test_answers_to_the_quiz_that_are_no_five_letters_cost_a_line(answers: str, capsys: pytest.CaptureFixture) -> None:
+    exercises.quiz(3, answers)
+    assert capsys.readouterr().out == 'Give 5 letters from a to d, as in exercises.quiz(3, "a b c d a").\n'
+
+
+def test_the_quiz_of_a_chapter_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match=r"^quiz: unknown chapter 99; choose one of 1, 2, "):
+        exercises.quiz(99)
+
+
+def test_the_committed_chapters_show_the_quiz_as_it_is() -> None:
+    for number, path in enumerate(all_chapters(), start=1):
+        (cell,) = [c for c in nbformat.read(path, as_version=4).cells if "quiz" in c.metadata.get("tags", [])]
+        assert cell.source == f"exercises.quiz({number})"
+        assert cell.outputs[0].data["text/markdown"] == exit_quiz.questions(number, QUIZZES[str(number)])

@@ -32,7 +32,7 @@ from course import chapters, exercises
 from course.__main__ import main
 from course.folder import MARKER
 from course.handouts import build as handouts
-from course.handouts import copies, folder, pages, printing
+from course.handouts import copies, folder, pages, printing, slides
 from course.handouts.build import build
 from helpers import settings
 
@@ -56,7 +56,7 @@ def source(chapter: Path) -> NotebookNode:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All handouts but the PDFs, built once."""
     out = tmp_path_factory.mktemp("handouts")
-    build(CHAPTERS, out)
+    build(CHAPTERS, out, worksheet=True, deck=True)
     return out
 
 
@@ -425,7 +425,7 @@ def test_there_are_lines_to_write_on_where_words_or_code_are_asked_for() -> None
         new_code_cell("print(1)"),
     )
     lines = [len(cell.select(".write")) for cell in soup.select("main > div")]
-    assert lines == [0, 3, 6, 1, 1, 0, 0]
+    assert lines == [0, 3, 5, 1, 1, 0, 0]
 
 
 def test_tables_have_header_cells() -> None:
@@ -572,12 +572,143 @@ def test_every_sheet_names_its_chapter_and_number(
     assert 5 <= check_sheets(printed / kind / f"{chapter.stem}.pdf", title, [595, 842]) <= 40  # A4
 
 
+def filled(sheet: PageObject) -> float:
+    """Return how far down a sheet its text, pictures and lines reach, as a share of the space between head and foot."""
+    foot, head, bottoms = 18 / 25.4 * 72, float(sheet.mediabox.height) - 14 / 25.4 * 72, []
+
+    def note(operator: bytes, words: list, cm: list, _: list) -> None:
+        if operator == b"Do":  # a picture
+            bottoms.append(cm[5])
+        elif operator == b"re":  # a rectangle: a line to write on, for one
+            bottoms.extend(cm[5] + cm[3] * float(y) for y in (words[1], words[1] + words[3]))
+
+    sheet.extract_text(
+        visitor_text=lambda text, cm, tm, *_: bottoms.append(cm[5] + cm[3] * tm[5]) if text.strip() else None,
+        visitor_operand_before=note,
+    )
+    return (head - min(bottom for bottom in bottoms if bottom > foot + 1)) / (head - foot)
+
+
+def sizes_of_code(sheet: PageObject) -> set[float]:
+    """Return the sizes of what is printed in a font for code, in points."""
+    found = set()
+
+    def note(text: str, cm: list, tm: list, font: dict | None, size: float) -> None:
+        if text.strip() and "Mono" in (font or {}).get("/BaseFont", ""):
+            found.add(round(abs(cm[0] * tm[0]) * size, 1))
+
+    sheet.extract_text(visitor_text=note)
+    return found
+
+
+@needs_browser
+@pytest.mark.slow
+@for_each_kind
+def test_sheets_are_well_filled_and_code_is_legible(chapter: Path, kind: str, printed: Path) -> None:
+    sheets = PdfReader(printed / kind / f"{chapter.stem}.pdf").pages
+    assert [number for number, sheet in enumerate(sheets[:-1], start=1) if filled(sheet) < 2 / 3] == []
+    assert min(size for sheet in sheets for size in sizes_of_code(sheet)) >= 8.5
+
+
 @needs_browser
 @pytest.mark.slow
 def test_two_prints_are_identical(built: Path, printed: Path, tmp_path: Path) -> None:
     page = Path("student", f"{CHAPTERS[0].stem}.html")
     printing.print_to_pdf((built / page).read_text(encoding="utf-8"), tmp_path / "again.pdf", BROWSER)
     assert (tmp_path / "again.pdf").read_bytes() == (printed / page).with_suffix(".pdf").read_bytes()
+
+
+# --- worksheets ---
+
+
+ANSWERED = {  # predictions that a figure answers; it is at least a page below
+    "03_training": "validation accuracy will ten epochs reach",
+    "05_experiments": "larger batch takes fewer steps",
+    "06_better_training": "which of the four steps",
+    "08_your_own_digits": "three corruptions where",
+}
+
+
+def test_a_worksheet_asks_everything_and_answers_nothing(chapter: Path, source: NotebookNode, built: Path) -> None:
+    soup = soup_of(built / "student" / f"{chapter.stem}.worksheet.html")
+    text = bare(soup.get_text())
+    asked = [cell.source.partition("<details>")[0].strip() for cell in tagged(source, "exercise", "markdown")]
+    asked += re.findall(r"\*\*Before you [\w ]+:\*\*.*", "\n".join(cell.source for cell in source.cells))
+    for question in [text for text in asked if "$" not in text]:  # $ is drawn
+        assert bare(BeautifulSoup(markdown2html(question), "html.parser").get_text()) in text
+    assert len(soup.select(".quiz ol > li")) == 5
+    assert soup.find_all(["details", "summary"]) == []
+    assert "Whatcameout" not in text
+    assert leaks(source, soup.get_text()) == []
+    stubs = [bare(cell.source) for cell in tagged(source, "exercise")]
+    assert sorted(bare(code.get_text()) for code in soup.select(".cell .highlight")) == sorted(stubs)
+    assert soup.select(".printed") == [], "nothing that a cell printed"
+
+
+def test_a_figure_that_answers_a_prediction_is_after_all_of_them(built: Path) -> None:
+    """In chapter 4 the confusion matrix comes with the exercise that reads it, below the last prediction."""
+    html = (built / "student" / "04_evaluation.worksheet.html").read_text(encoding="utf-8")
+    figure = html.index('class="cell reading')
+    assert html.rindex("Before you run it") < html.index("Figures to read") < figure < html.index("Exercise 4.5")
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_worksheet_has_four_or_five_sheets_and_the_quiz_on_the_last(
+    chapter: Path, built: Path, tmp_path: Path
+) -> None:
+    page = (built / "student" / f"{chapter.stem}.worksheet.html").read_text(encoding="utf-8")
+    printing.print_to_pdf(page, tmp_path / "worksheet.pdf", BROWSER)
+    sheets = [text_on(sheet) for sheet in PdfReader(tmp_path / "worksheet.pdf").pages]
+    assert 4 <= len(sheets) <= 5
+    assert [number for number, text in enumerate(sheets, start=1) if "Exit quiz" in text] == [len(sheets)]
+    reading = [number for number, text in enumerate(sheets) if "Figures to read" in text]
+    if chapter.stem in ANSWERED:
+        asked = next(number for number, text in enumerate(sheets) if bare(ANSWERED[chapter.stem]) in bare(text))
+        assert asked < reading[0]
+
+
+# --- slides ---
+
+
+def test_slides_show_what_is_tagged_and_only_the_instructors_say_what_came_out(
+    chapter: Path, source: NotebookNode, built: Path
+) -> None:
+    student, instructor = (soup_of(built / kind / f"{chapter.stem}.slides.html") for kind in folder.KINDS)
+    assert 15 <= len(student.select("section")) == len(instructor.select("section")) <= 20
+    assert len(student.select("section")) == sum("slide" in copies.tags_of(cell) for cell in source.cells)
+    assert student.find_all(["script", "link", "details"]) == []
+    assert student.select(".notes") == []
+    assert leaks(source, student.get_text()) == []
+    assert bare(instructor.select_one(".notes").get_text()).startswith("partminutes")
+    assert len(instructor.select(".notes")) >= 4
+
+
+def chosen_slide(text: str) -> NotebookNode:
+    return new_markdown_cell(text, metadata={"tags": ["slide"]})
+
+
+def test_a_note_answers_the_question_on_its_own_slide() -> None:
+    fold = "<details><summary>What came out</summary>\n\n{}\n</details>"
+    cells = [chosen_slide("# 1 · What?\n\nWhy?\n\nTime"), chosen_slide("## A\n\n**Before you run it:** how many?")]
+    cells += [new_markdown_cell(fold.format("Three.") + "\n\n**Before you run it:** how few?")]
+    cells += [new_markdown_cell(fold.format("None."))]  # of a question that isn't on a slide
+    soup = BeautifulSoup(slides.deck(new_notebook(cells=cells), "notes"), "html.parser")
+    assert [" ".join(section.get_text(" ").split()) for section in soup.select("section")] == [
+        "1 · What? Why? notes",
+        "A Before you run it: how many? Three.",
+    ]
+
+
+@needs_browser
+@pytest.mark.slow
+@for_each_kind
+def test_no_slide_overflows(chapter: Path, kind: str, built: Path, browser: object) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.goto((built / kind / f"{chapter.stem}.slides.html").as_uri())
+    too_large = "s => s.scrollHeight > s.clientHeight || s.scrollWidth > s.clientWidth"
+    assert page.evaluate(f"[...document.querySelectorAll('section')].filter({too_large}).length") == 0
+    page.close()
 
 
 # --- building ---
@@ -669,6 +800,19 @@ def test_two_builds_are_identical(tmp_path: Path) -> None:
     for name in ("once", "again"):
         build(CHAPTERS[:1], tmp_path / name)
     assert everything_below(tmp_path / "once") == everything_below(tmp_path / "again")
+
+
+def test_worksheets_are_built_if_asked_for_and_go_with_their_chapter(
+    small_course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handouts.worksheets, "worksheet", lambda page: page)
+    assert make(small_course, "--worksheet", "--pdf") == 0
+    sheets = {f"student/{stem}.worksheet.{end}" for stem in STEMS for end in ("html", "pdf")}
+    assert files_in(small_course) == expected(*STEMS, endings=("html", "ipynb", "pdf")) | sheets
+    assert make(small_course, "--chapters", "3") == 0
+    assert {name for name in files_in(small_course) if "worksheet" in name} == {
+        name for name in sheets if "03_third" not in name
+    }
 
 
 def test_old_pdfs_do_not_stay_beside_new_notebooks(small_course: Path) -> None:

@@ -266,8 +266,9 @@ def test_refresh_takes_the_figures_of_the_chapters_that_it_executed(
     monkeypatch.setattr(refresh, "execute_in_place", lambda chapter: executed.append(chapter.stem))
     monkeypatch.setattr(refresh, "draw_strip", lambda path: executed.append(path.name))
     monkeypatch.setattr(refresh, "take_picture", lambda path: executed.append(path.name))
+    monkeypatch.setattr(refresh, "keep_scores", lambda dataset, source: executed.append(f"scores of {source.name}"))
     refresh.refresh(["04"])
-    assert executed == ["04_evaluation", "strip.png", "page.png"]
+    assert executed == ["04_evaluation", "scores of run", "strip.png", "page.png"]
     found = {path.stem: path.read_text(encoding="utf-8") for path in images.iterdir()}
     assert found == {"confusion_matrix": "new", "ladder": "old", "weights": "old"}
 

@@ -9,11 +9,12 @@ from IPython.display import display
 from course import progress
 from course.exercises import cells, errors, guard, notebook
 from course.exercises.box import Box
+from course.exercises.exit_quiz import quiz
 from course.exercises.guesses import compare_guess
 from course.exercises.overview import CHECKS, card
 from course.exercises.values import WrongAnswer, describe
 
-__all__ = ["CHECKS", "card", "check", "compare_guess"]
+__all__ = ["CHECKS", "card", "check", "compare_guess", "quiz"]
 
 
 def check(number: str, answer: object, **context: object) -> None:

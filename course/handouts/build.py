@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 
 from course.chapters import all_chapters
-from course.handouts import copies, folder, pages, printing
+from course.handouts import copies, folder, pages, printing, slides, worksheets
 from course.page import build as digits
 from helpers import settings
 from helpers.bars import progress_bar
@@ -14,7 +14,14 @@ from helpers.bars import progress_bar
 DIGITS = "digits"  # the page that reads what a student draws; on paper it would be nothing
 
 
-def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source: Path | None = None) -> list[Path]:
+def build(
+    chapters: Sequence[Path],
+    out: Path,
+    paper: str | None = None,
+    source: Path | None = None,
+    worksheet: bool = False,
+    deck: bool = False,
+) -> list[Path]:
     """Write `student/` and `instructor/` below `out`, whole or not at all, and return the files.
 
     Both also hold `digits.html`, the page that reads drawings; where it can't be built, a line says why.
@@ -25,6 +32,8 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
         chapters: notebooks of the course; their outputs become the figures of the pages.
         out: a new or empty folder, or one that an earlier build made.
         paper: `A4` or `Letter` for PDFs as well; None for none.
+        deck: write slides as well, `01_data.slides.html`; the instructor's have notes.
+        worksheet: write a worksheet of each chapter as well, for students, `01_data.worksheet.html`.
         source: a folder in which `run` left the chapters, executed with other settings; None: as they are committed.
 
     Raises:
@@ -55,9 +64,16 @@ def build(chapters: Sequence[Path], out: Path, paper: str | None = None, source:
                 file.parent.mkdir(exist_ok=True)
                 html = pages.page(printed, kind, beside)
                 file.with_suffix(".ipynb").write_bytes((nbformat.writes(copied) + "\n").encode())
-                file.with_suffix(".html").write_bytes(html.encode())  # bytes: Windows would end lines its own way
-                if paper and browser:
-                    printing.print_to_pdf(html, file.with_suffix(".pdf"), browser, paper)
+                written = {"": html}
+                if deck:
+                    notes = copies.notes_for_the_teacher(notebook) if kind == "instructor" else ""
+                    written[".slides"] = slides.deck(copies.student_page(notebook), notes)
+                if worksheet and kind == "student":
+                    written[".worksheet"] = pages.page(worksheets.worksheet(printed), "worksheet", {})
+                for name, content in written.items():
+                    file.with_suffix(f"{name}.html").write_bytes(content.encode())  # bytes: Windows has other line ends
+                    if paper and browser and name != ".slides":
+                        printing.print_to_pdf(content, file.with_suffix(f"{name}.pdf"), browser, paper)
         made = [path.relative_to(new) for path in sorted(new.rglob("*.*"))]
     return [out / name for name in made]
 

@@ -11,7 +11,10 @@ from nbconvert.preprocessors import ClearOutputPreprocessor, Preprocessor, TagRe
 from nbformat import NotebookNode, from_dict
 
 HIDDEN_FROM_STUDENTS = {"solution", "instructor"}
-TAGS = HIDDEN_FROM_STUDENTS | {"parameters", "exercise", "words", "answer", "check", "card", "nbval-check-output"}
+TAGS = HIDDEN_FROM_STUDENTS | {
+    "parameters", "exercise", "words", "answer", "check", "card", "quiz", "reading", "worksheet", "slide",
+    "nbval-check-output",
+}  # fmt: skip
 WRITE_HERE = "Write here."  # what a cell for an answer in words holds before anybody has written
 NUMBER = re.compile(r"\*\*Exercise (\d+\.\d+)\*\*")  # at the head of an exercise's text
 # What each exercise's cell holds before anybody answers, by number. A file, since a course that came as a zip file has
@@ -89,6 +92,12 @@ def instructor_copy(notebook: NotebookNode) -> NotebookNode:
             cell.source = cell.source.replace("<details>", "<details open>")
     made.cells.sort(key=lambda cell: "instructor" not in tags_of(cell))  # keeps the order otherwise
     return made
+
+
+def notes_for_the_teacher(notebook: NotebookNode) -> str:
+    """Return a chapter's cell tagged `instructor`, without the element that folds it; nothing where there is none."""
+    notes = [cell.source for cell in notebook.cells if "instructor" in tags_of(cell)]
+    return re.sub(r"</?(details|summary)[^>]*>(For the teacher)?", "", "\n\n".join(notes)).strip()
 
 
 def with_settings_of_the_run(executed: NotebookNode, metadata: NotebookNode) -> NotebookNode:

@@ -26,7 +26,7 @@ def rebuilt(out: Path, command: str, staying: Collection[str] = ()) -> Iterator[
     Args:
         out: the folder; it is made if need be.
         command: what builds there, `handouts` or `site`.
-        staying: file stems; what earlier builds wrote of these is kept.
+        staying: what files are named up to the first dot; what earlier builds wrote of these is kept.
 
     Raises:
         ValueError: `out` was not made by a build and isn't empty, can't be written, or another build is at work there.
@@ -46,7 +46,7 @@ def _replace(out: Path, command: str, new: Path, old: Path, staying: Collection[
     """Move what is in `new` to `out`, and to `old` what it replaces; keep what somebody changed."""
     made = {path.relative_to(new).as_posix(): _digest(path) for path in sorted(new.rglob("*")) if path.is_file()}
     earlier = _earlier_files(out, FOLDERS[command])
-    leaving = {name for name in earlier if Path(name).stem not in staying}
+    leaving = {name for name in earlier if Path(name).name.partition(".")[0] not in staying}
     present = [name for name in sorted(leaving | made.keys()) if os.path.lexists(out / name)]
     # A build that was killed while it moved its files left some that are not listed, but are what this one makes, too.
     changed = [name for name in present if _digest(out / name) not in (earlier.get(name), made.get(name))]

@@ -1,7 +1,9 @@
 """A notebook as one HTML page: nothing to fetch from a network, accessible, ready to print."""
 
+import base64
 import json
 import re
+import struct
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,8 @@ from course.handouts.copies import tags_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 HANDOUT = TEMPLATES / "handout"
-LINES = {"words": 3, "function": 6, "value": 1}  # to write on, on paper
+LINES = {"words": 3, "function": 5, "value": 1}  # to write on, on paper
+FOOTERS = {"instructor": " · instructor's copy", "worksheet": " · worksheet", "slides": " · slides"}
 MATHEMATICS = re.compile(r"\$\$(?P<display>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
 DRAWING_PAGE = "digits.html"
 FITS_A_PHONE = 40  # characters of a line of code
@@ -30,7 +33,7 @@ def page(
 
     Args:
         notebook: a copy from `copies`.
-        kind: for whom, `student` or `instructor`.
+        kind: for whom, `student` or `instructor`; or `worksheet`, `slides`.
         beside: where links lead: names as a notebook has them, `02_model.ipynb`, to the pages that will be beside this
             one, `02_model.html`; links to other files become plain words. `digits.html`, the page that reads drawings,
             gets a link at the top.
@@ -41,12 +44,13 @@ def page(
     resources = {
         "title": title,
         "kind": kind,
-        "footer": json.dumps(title if kind == "student" else f"{title} · {kind}'s copy", ensure_ascii=False),
+        "footer": json.dumps(title + FOOTERS.get(kind, ""), ensure_ascii=False),
         "style": (HANDOUT / "handout.css").read_text(encoding="utf-8"),
         "colors": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
         "dark_colors": HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
         "lines": _lines_to_write_on,
         "tags_of": tags_of,
+        "is_tall": _is_tall,
         "can_draw": DRAWING_PAGE in beside.values(),
     }
     html, _ = _exporter(template).from_notebook_node(notebook, resources | (frame or {}))
@@ -66,8 +70,16 @@ def _exporter(template: Path) -> HTMLExporter:
     return HTMLExporter(template_name=template.name, **options)
 
 
+def _is_tall(png: str) -> bool:
+    """Return whether a picture, PNG in base64, is higher than wide: a table of pixels, whose numbers need room."""
+    width, height = struct.unpack(">II", base64.b64decode(png)[16:24])  # where each PNG says so
+    return height > width
+
+
 def _lines_to_write_on(cell: NotebookNode) -> int:
     """Return how many empty lines follow a cell on paper."""
+    if "worksheet" in tags_of(cell) and cell.cell_type == "markdown":
+        return LINES["words"]
     if "exercise" not in tags_of(cell):
         return 0
     if cell.cell_type == "code":
@@ -111,7 +123,7 @@ def _mend(html: str, beside: Mapping[str, str]) -> str:
         elif not re.match(r"https?:|#", target):
             link.unwrap()  # a file of the course, which does not lie beside a handout
     for paragraph in soup.select("main p"):
-        if "Before you run it:" in paragraph.get_text():
+        if re.match(r".*\bBefore you [\w ]+:", paragraph.get_text(), flags=re.DOTALL):
             paragraph.insert_after(soup.new_tag("div", attrs={"class": "write", "aria-hidden": "true"}))
     for text in soup.find_all(string=MATHEMATICS):
         if not text.find_parent(NO_PROSE):

@@ -68,6 +68,8 @@ def refresh(names: Sequence[str]) -> None:
                 shutil.copyfile(RUN_DIR / f"{figure}.png", IMAGES / f"{figure}.png")
             if chapter.stem == "03_training":
                 keep_reference("mnist", RUN_DIR)
+            if chapter.stem == "04_evaluation":
+                keep_scores("mnist", RUN_DIR)
     draw_strip(IMAGES / "strip.png")
     take_picture(IMAGES / "page.png")
 
@@ -104,6 +106,13 @@ def keep_reference(dataset: str, source: Path) -> None:
     results.write_json(target / "03_training.json", record)
     shutil.copyfile(source / WEIGHTS, target / WEIGHTS)
     shutil.copytree(source / "epochs", target / "epochs", dirs_exist_ok=True)
+
+
+def keep_scores(dataset: str, source: Path) -> None:
+    """Copy what chapter 4 measured of the reference weights to results/reference, for the model card."""
+    record = results.load_record(source, "04_evaluation")
+    kept = {name: record[name] for name in ("dataset", "test", "confusion_matrix", "versions")}
+    results.write_json(settings.FILES / "results" / "reference" / dataset / "04_evaluation.json", kept)
 
 
 def draw_strip(path: Path) -> None:

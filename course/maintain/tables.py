@@ -3,7 +3,6 @@
 import ast
 import itertools
 import json
-import re
 import statistics
 import tomllib
 from collections.abc import Sequence
@@ -13,8 +12,9 @@ import nbformat
 import pandas as pd
 from scipy import stats
 
-from course import bench_report, bench_shared
+from course import bench_report, bench_shared, model_card
 from course.chapters import all_chapters
+from course.exercises import exit_quiz
 from course.handouts import copies
 from helpers import settings
 from helpers.evaluation import mean_interval, next_run_interval
@@ -23,6 +23,7 @@ from helpers.recipes import RECIPES, build
 from helpers.results import load_result, load_sweep
 
 README = settings.FILES / "README.md"
+MODEL_CARD = settings.FILES / model_card.NAME
 RESULTS = settings.FILES / "results" / "README.md"
 TEACHING = settings.FILES / "docs" / "teaching.md"
 ARCHITECTURE = settings.FILES / "docs" / "architecture.md"
@@ -241,13 +242,6 @@ def busy_machine() -> str:
     return f"{bench_shared.markdown(result).strip()}\n\n```\n{command}\n```"
 
 
-def notes_for_the_teacher(chapter: Path) -> str:
-    """Return a chapter's cell tagged `instructor`, without the element that folds it."""
-    cells = nbformat.read(chapter, as_version=4).cells
-    (notes,) = (cell.source for cell in cells if "instructor" in cell.metadata.get("tags", []))
-    return re.sub(r"</?(details|summary)[^>]*>(For the teacher)?", "", notes).strip()
-
-
 def files_of(folder: str) -> str:
     """Return the Python files of a folder and what each is for: the first line of its docstring."""
     rows = []
@@ -274,7 +268,11 @@ def parts() -> dict[Path, dict[str, str]]:
         "aims": aims(),
     }
     origins = {f"origin of {folder.name}": made_by(folder.name) for folder in RESULTS.parent.glob("sweeps/*")}
-    notes = {f"notes of {chapter.stem}": notes_for_the_teacher(chapter) for chapter in all_chapters()}
+    notes = {
+        f"notes of {chapter.stem}": f"{copies.notes_for_the_teacher(nbformat.read(chapter, as_version=4))}\n\n"
+        f"**Exit quiz:** {exit_quiz.right_letters(int(chapter.stem[:2]))}"
+        for chapter in all_chapters()
+    }
     files = {f"files of {folder}": files_of(folder) for folder in ("helpers", "course", "tests")}
     return {README: {"last epoch": last_epoch()}, RESULTS: tables | origins, TEACHING: notes, ARCHITECTURE: files}
 
@@ -310,6 +308,7 @@ def write_tables(write: bool = True) -> bool:
         ValueError: a page lacks a marker, or a chapter its first cell.
     """
     files = {page: with_parts(page, texts) for page, texts in parts().items()} | {copies.STUBS: stubs()}
+    files[MODEL_CARD] = model_card.reference_card()
     files |= {chapter: with_first_cell(chapter) for chapter in all_chapters()}
     changed = {path: new for path, new in files.items() if path.read_text(encoding="utf-8") != new}
     if write:
