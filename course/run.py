@@ -98,7 +98,7 @@ def execute_all(chapters: Sequence[Path], values: dict[str, Any], out: Path, pro
         execute(chapter, values, out, progress)
         seconds[chapter.stem] = round(time.perf_counter() - start, 1)
         if progress and not sys.stderr.isatty():  # a log gets a line instead of a bar
-            print(f"{chapter.stem}: {seconds[chapter.stem]:.0f} s", flush=True)
+            print(f"{chapter.stem}: {seconds[chapter.stem]:.0f} s", file=sys.stderr, flush=True)
     results = collect_results(out, chapters) | {"seconds": seconds, "versions": versions()}
     write_json(out / "results.json", results)
     return results
