@@ -688,6 +688,17 @@ def chosen_slide(text: str) -> NotebookNode:
     return new_markdown_cell(text, metadata={"tags": ["slide"]})
 
 
+def test_a_slide_has_the_heading_of_what_it_shows() -> None:
+    cells = [
+        chosen_slide("# 1 · What?\n\nWhy?"),
+        chosen_slide("Of before.\n\n## A\n\n**Before you run it:** how many?\n\n## B\n\nText."),
+        chosen_slide("Still under B."),
+        chosen_slide("## Key points\n\n- One.\n\n## What comes next\n\nMore."),
+    ]
+    soup = BeautifulSoup(slides.deck(new_notebook(cells=cells)), "html.parser")
+    assert [heading.get_text().removesuffix("¶") for heading in soup.select("section h2")] == ["A", "B", "Key points"]
+
+
 def test_a_note_answers_the_question_on_its_own_slide() -> None:
     fold = "<details><summary>What came out</summary>\n\n{}\n</details>"
     cells = [chosen_slide("# 1 · What?\n\nWhy?\n\nTime"), chosen_slide("## A\n\n**Before you run it:** how many?")]

@@ -27,6 +27,7 @@ def deck(page: NotebookNode, instructor: str = "") -> str:
     """
     heading, cells, asked_off_the_slides = "", [], False
     for cell in page.cells:
+        title = _title(cell.source, heading) if cell.cell_type == "markdown" else heading
         if cell.cell_type == "markdown":
             heading = [heading, *HEADING.findall(cell.source)][-1]
             notes = CAME_OUT.findall(cell.source)
@@ -36,7 +37,7 @@ def deck(page: NotebookNode, instructor: str = "") -> str:
         if "slide" in tags_of(cell):
             asked_off_the_slides = False
             if cells:
-                cells.append(_cell(heading, "slide-start"))
+                cells.append(_cell(title, "slide-start"))
             if cell.cell_type == "markdown":
                 cells.append(_cell(_shown(cell.source), "" if cells else "slide-start"))
             else:
@@ -57,6 +58,12 @@ def deck(page: NotebookNode, instructor: str = "") -> str:
 
 def _cell(text: str, tag: str) -> NotebookNode:
     return new_markdown_cell(text.strip(), metadata={"tags": [tag]} if tag else {})
+
+
+def _title(source: str, above: str) -> str:
+    """Return the heading over what a slide shows of a cell of text: the cell's own, or the one above it."""
+    asked = PREDICTION.search(source)
+    return [above, *HEADING.findall(source[: asked.start()])][-1] if asked else [*HEADING.findall(source), above][0]
 
 
 def _shown(source: str) -> str:
