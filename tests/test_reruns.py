@@ -151,7 +151,7 @@ def test_nothing_is_written_into_the_course(series: Run) -> None:
 def test_a_run_ends_with_a_short_table(series: Run) -> None:
     lines = series.printed.strip().splitlines()
     assert [line[:14].strip() for line in lines] == [
-        "data", "test accuracy", "test F1", "time", "notebooks", "numbers"
+        "data", "test accuracy", "test F1", "model card", "time", "notebooks", "numbers"
     ]  # fmt: skip
     assert f"{series.results['test']['accuracy']:.2%} of 297 images" in lines[1]
     assert str(series.out / "results.json") in lines[-1]
