@@ -1,7 +1,7 @@
 # The course in JupyterLab, with PyTorch's build for the CPU. From this folder:
 #
 #     docker build -t mnist-course .
-#     docker run --rm -p 8888:8888 mnist-course
+#     docker run -p 8888:8888 mnist-course
 #
 # and open the address that it prints. Binder and .devcontainer/ build from this file, too.
 FROM python:3.12-slim

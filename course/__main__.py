@@ -36,7 +36,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; the function of the chosen command is in `options.func`."""
-    parser = OneLineParser(prog="python -m course", description="What a teacher or a maintainer runs.")
+    parser = OneLineParser(prog="python -m course", description="Run, teach and maintain the course.")
     parser.add_argument("--version", action="version", version=f"mnist-course {version('mnist-course')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
@@ -68,8 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", type=int, metavar="N", help="run each combination with seeds 0 to N-1")
     command.add_argument("--workers", type=int, metavar="W", help="runs at a time; default: cores, up to 4")
     command.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT")
-    command.add_argument("--patience", type=float, metavar="SECONDS", help="give up when the cluster has no worker")
-    command.add_argument("--out", type=folder.given, required=True, metavar="DIR", help="also to resume a sweep")
+    command.add_argument("--patience", type=float, metavar="SECONDS", help="give up after so long without a worker")
+    command.add_argument("--out", type=folder.given, required=True, metavar="DIR", help="new, or a sweep's to resume")
 
     command = add("data", data, "fetch and verify a data set ahead of a lesson")
     command.add_argument("--dataset", default="mnist", metavar="NAME", help="mnist (default), fashion, kmnist, qmnist")
@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = add("progress", progress, "show which exercises are solved on this computer")
     command.add_argument("--export", type=folder.given, metavar="FILE", help="write it as JSON, for a teacher")
-    command.add_argument("--reset", action="store_true", help="forget all, for the next learner at this computer")
+    command.add_argument("--reset", action="store_true", help="set it aside, for the next learner at this computer")
 
     command = add("handouts", handouts, "build students' and instructors' copies of the chapters")
     command.add_argument("--out", type=folder.given, metavar="DIR", help="default: handouts in the course")
@@ -87,12 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--pdf", action="store_true", help="print them as well, with Chromium or Chrome")
     command.add_argument("--worksheet", action="store_true", help="add four or five pages per chapter to write on")
     command.add_argument("--slides", action="store_true", help="add slides, the instructor's with notes")
-    command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
+    command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="paper of the PDFs; default: A4")
 
     command = add("site", site, "build the course as a site of static pages")
     command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/site in the course")
     command.add_argument("--pdf", action="store_true", help="with PDFs to download, printed with Chromium or Chrome")
-    command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the PDFs; default: A4")
+    command.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="paper of the PDFs; default: A4")
 
     command = add("grade", grade, "grade a folder of submissions, in a sandbox")
     command.add_argument("folder", type=folder.given, metavar="FOLDER", help="as a learning platform leaves it")
@@ -104,16 +104,16 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--points", type=folder.given, metavar="FILE", help="CSV with columns exercise and points")
     kinds = command.add_mutually_exclusive_group()
     kinds.add_argument("--sandbox", choices=("bubblewrap", "docker", "podman"), help="default: bubblewrap")
-    kinds.add_argument("--trust", action="store_true", help="no sandbox: run students' code with your own rights")
+    kinds.add_argument("--trust", action="store_true", help="no sandbox: run students' code with your permissions")
 
     command = add("page", page, "build the page that draws, reads and looks inside: one HTML file")
-    command.add_argument("--run", type=folder.given, metavar="DIR", help="of chapter 3; default: the reference run")
+    command.add_argument("--run", type=folder.given, metavar="DIR", help="chapter 3's run; default: the reference run")
     command.add_argument("--out", type=folder.given, metavar="FILE", help="default: runs/page/digits.html")
 
     command = add("bench", bench, "time the classic loop and the course's side by side; about five minutes")
     command.add_argument("--out", type=folder.given, metavar="DIR", help="default: runs/bench in the course")
     command.add_argument("--repeats", type=int, default=3, metavar="N", help="timed epochs of each variant; default: 3")
-    command.add_argument("--epochs", type=int, default=12, metavar="N", help="most for the classic loop; default: 12")
+    command.add_argument("--epochs", type=int, default=12, metavar="N", help="limit, classic loop; default: 12")
     command.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
     command.add_argument("--device", choices=settings.DEVICES, default="auto", help="default: auto")
 
@@ -226,7 +226,7 @@ def sweep(options: Namespace) -> int:
     print("\n" + (out / "summary.md").read_text(encoding="utf-8"))
     print(f"{len(results) - len(failed)} of {len(results)} runs done; tables and runs are in {settings.shown(out)}")
     if len(failed):
-        print(f"{len(failed)} failed, see the column error of results.csv; the same command runs them again")
+        print(f"{len(failed)} failed, see the error in results.csv; the same command runs them again")
     return 1 if len(failed) else 0
 
 
@@ -247,7 +247,7 @@ def data(options: Namespace) -> int:
 
 
 def progress(options: Namespace) -> int:
-    """Show which exercises are solved on this computer; write that as JSON; or forget it."""
+    """Show which exercises are solved on this computer; write that as JSON; or set it aside."""
     from course import overview
 
     if options.reset and options.export:
@@ -296,9 +296,9 @@ def grade(options: Namespace) -> int:
     chapters = select_chapters(options.chapters) if options.chapters else []
     where = (options.workers, options.scheduler, "none" if options.trust else options.sandbox)
     done = grade(options.folder, out, chapters, *where, options.roster, options.points)
-    print(f"{done['notebooks']} notebooks of {done['students']} students, {done['judged']} of them judged now")
+    print(f"{done['notebooks']} notebook(s) from {done['students']} student(s), {done['judged']} judged now")
     if done["failed"]:
-        print(f"{done['failed']} could not be read or judged, see the column note of totals.csv")
+        print(f"{done['failed']} could not be read or judged, see the note in totals.csv")
     print(f"grades.csv, totals.csv, summary.html, words.html and feedback are in {settings.shown(out)}")
     return 1 if done["failed"] else 0
 

@@ -35,7 +35,7 @@ def python() -> Finding:
     wanted, found = metadata("mnist-course")["Requires-Python"], platform.python_version()
     if found in SpecifierSet(wanted):
         return OK, f"{found}, {platform.system()} on {platform.machine()}"
-    return MISSING, f"{found}, and the course needs {wanted}; make the environment with another Python"
+    return MISSING, f"{found}, and the course needs {wanted}; rebuild it with another Python"
 
 
 def packages() -> Finding:
@@ -59,7 +59,7 @@ def packages() -> Finding:
         return MISSING, f"not installed: {', '.join(absent)}; {INSTALL}"
     if outside:
         return WARNING, f"nobody tried {', '.join(outside)}; {INSTALL}"
-    return OK, f"not as pinned, which may change last digits: {', '.join(others)}" if others else "all as pinned"
+    return OK, f"not as pinned, which may change the last digits: {', '.join(others)}" if others else "all as pinned"
 
 
 def memory() -> Finding:
@@ -73,7 +73,7 @@ def disk() -> Finding:
 def _enough(found: float, needed: tuple[float, float], words: str, remedy: str) -> Finding:
     gigabytes, (least, good) = found / 1e9, needed
     sign = OK if gigabytes >= good else WARNING if gigabytes >= least else MISSING
-    return sign, f"{gigabytes:.1f} GB {words}" + (f"; {good:g} GB would be good, {remedy}" if sign != OK else "")
+    return sign, f"{gigabytes:.1f} GB {words}" + (f"; {good:g} GB would be good: {remedy}" if sign != OK else "")
 
 
 def folder() -> Finding:
@@ -81,7 +81,7 @@ def folder() -> Finding:
         with tempfile.TemporaryFile(dir=settings.ROOT):
             return OK, f"{HERE} can be written"
     except OSError as error:
-        return MISSING, f"{HERE} can't be written ({error.strerror}); copy the course to a folder of yours"
+        return MISSING, f"{HERE} can't be written ({error.strerror}); copy the course to your own folder"
 
 
 def mnist() -> Finding:
@@ -133,7 +133,7 @@ def training() -> Finding:
     how = f"PyTorch {torch.__version__} ({build} build), {torch.get_num_threads()} thread(s), {min(seconds):.1f} s"
     ten, all_chapters = here * len(history), here * len(history) * ALL_CHAPTERS / 60
     times = f"chapter 3's ten epochs take about {ten:.0f} s, all chapters {all_chapters:.0f} min on MNIST"
-    return OK, f"{how}; so {times} ({here / recorded:.1f} × the record)"
+    return OK, f"{how}; so {times} ({here / recorded:.1f} × our time)"
 
 
 CHECKS = (python, packages, memory, disk, folder, browser, mnist, training)

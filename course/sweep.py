@@ -139,7 +139,7 @@ def sweep(
         KeyboardInterrupt: somebody stopped it; finished runs are kept.
     """
     if scheduler is not None and workers is not None:
-        raise ValueError(f"workers: got {workers}, but a scheduler counts its own; leave out one of the two")
+        raise ValueError(f"workers: got {workers}, but a cluster sets its own; leave out one of the two")
     if workers is not None and workers < 1:
         raise ValueError(f"workers: got {workers}; give a whole number of at least 1")
     if patience is not None and (scheduler is None or not patience > 0):

@@ -234,7 +234,7 @@ def test_stopping_a_check_is_answered_in_a_sentence(kept_in: Path, capsys: pytes
     def endless(image):
         raise KeyboardInterrupt
 
-    assert answer_to("1.1", endless, capsys) == "Exercise 1.1: stopped. Does a loop never end?"
+    assert answer_to("1.1", endless, capsys) == "Exercise 1.1: stopped. Is there an endless loop?"
     assert not kept_in.exists()
 
 

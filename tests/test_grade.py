@@ -7,6 +7,7 @@ import os
 import stat
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,11 +99,11 @@ def test_zip_files_are_read_where_they_are(name: str, what: bytes, students: lis
         ("a.ipynb", b"PK\x03\x04", "the file is a zip file"),
         ("a.ipynb", b"<!doctype html><html>", "the file is a web page"),
         ("a.ipynb", b"\x89PNG\r\n", "the file is a picture"),
-        ("a.ipynb", b"\xff\xfe\x00x", "it is no text"),
+        ("a.ipynb", b"\xff\xfe\x00x", "it isn't text"),
         ("a.ipynb", b"[1, 2]", "JSON, but not a notebook"),
         ("a.ipynb", b'{"cells": 3}', "JSON, but not a notebook"),
         ("a.ipynb", b'{"cells": [{}]}', "JSON, but not a notebook"),
-        ("a.ipynb", b"[" * 100_000, "nested without end"),
+        ("a.ipynb", b"[" * 100_000, "nested too deeply"),
         ("a.ipynb", b'{"cells": []}', "no exercise of the course is in this notebook"),
         ("a.zip", b"PK\x03\x04 broken", "the zip file can't be read: it is damaged"),
         ("a.zip", zip_of({f"{k}.txt": b"" for k in range(2001)}), "holds too much"),
@@ -124,7 +125,7 @@ def test_200_megabytes_are_refused_unread(tmp_path: Path) -> None:
     with put(tmp_path, "a.ipynb").open("r+b") as file:
         file.truncate(200_000_000)  # takes no room on the disk
     (found,) = collect.submissions(tmp_path)
-    assert "MB are too many for a notebook" in found.fault
+    assert "MB is too big for a notebook" in found.fault
     assert found.content == b""
 
 
@@ -151,7 +152,7 @@ def test_the_newest_version_counts_and_the_table_says_so(tmp_path: Path) -> None
     ]
     (note,) = notes.values()
     assert "broken.ipynb was left out: the file is empty." in note
-    assert "3 versions of 01_data; that of 2023-11-1" in note
+    assert "3 versions of 01_data; the one from 2023-11-1" in note
 
 
 @pytest.mark.parametrize(
@@ -334,6 +335,53 @@ def test_without_a_sandbox_the_command_refuses_and_names_the_way_out(
     assert f"sandbox: {kind or 'bubblewrap'} isn't installed; install bubblewrap" in said
     assert "--trust" in said
     assert len(said.splitlines()) == 1
+
+
+def without(monkeypatch: pytest.MonkeyPatch, there: dict[str, str], platform: str = "linux") -> None:
+    """Let a machine have these programs alone, each of which fails with these words."""
+    monkeypatch.setattr(sandbox, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr(sandbox.shutil, "which", lambda program: program if program in there else None)
+    failed = lambda words, **_: SimpleNamespace(returncode=1, stdout="--size", stderr=there[words[0]])  # noqa: E731
+    monkeypatch.setattr(sandbox.subprocess, "run", failed)
+
+
+MISSING = {"docker": "[]\nError: No such image: x\n", "podman": 'Error: inspecting object: "x": image not known\n'}
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_a_missing_image_is_named_with_where_its_recipe_is(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, MISSING)
+    with pytest.raises(ValueError, match=f"^sandbox: {kind} has no image mnist-course-sandbox; docs/grading.md says "):
+        sandbox.choose(kind)
+    page = (Path(__file__).parent.parent / "docs" / "grading.md").read_text(encoding="utf-8")
+    assert f" build --tag {sandbox.IMAGE} --file " in page
+    learners = (Path(__file__).parent.parent / "Dockerfile").read_text(encoding="utf-8")
+    assert f"-t {sandbox.IMAGE} " not in learners, "that image holds the solutions"
+
+
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("kind", ["bubblewrap", "docker", "podman"])
+def test_the_way_out_is_never_what_has_just_failed(kind: str, installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, MISSING | ({"bwrap": "No permissions to create a namespace"} if installed else {}))
+    with pytest.raises(ValueError) as refused:
+        sandbox.choose(kind)
+    way = sandbox.way_out(kind)
+    assert str(refused.value).endswith(f"; {way}")
+    assert f"--sandbox {kind}" not in way
+    assert ("install bubblewrap" in way) == (not installed)
+    assert "--sandbox" in way and "--trust" in way
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+@pytest.mark.parametrize("kind", ["bubblewrap", "docker", "podman"])
+def test_off_linux_nothing_is_recommended_that_needs_it(
+    kind: str, platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, MISSING, platform)
+    way = sandbox.way_out(kind)
+    assert "bubblewrap" not in way and "--trust" not in way and f"--sandbox {kind}" not in way
+    assert ("--sandbox" in way) == (platform == "darwin"), "the worker is asked in a way that Windows doesn't have"
+    assert way.endswith("grade on Linux (on Windows, in WSL)")
 
 
 EVIL = "=HYPERLINK(1) <script>alert(1)</script>"

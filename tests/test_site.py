@@ -15,6 +15,7 @@ from test_handouts import everything_in, leaks
 
 from course import chapters
 from course.__main__ import main
+from course.exercises import exit_quiz
 from course.handouts import printing
 from course.site import build as site
 from course.site import texts
@@ -139,6 +140,14 @@ def test_no_line_of_a_solution_is_in_a_chapter_or_its_notebook(chapter: Path, bu
     source = nbformat.read(chapter, as_version=4)
     assert leaks(source, soup_of(built / f"{chapter.stem}.html").get_text()) == []
     assert leaks(source, everything_in(nbformat.read(built / "handouts" / chapter.name, as_version=4))) == []
+
+
+def test_the_teachers_page_keeps_its_notes_and_gives_no_quiz_away(built: Path) -> None:
+    text = soup_of(built / "teaching.html").get_text()
+    assert text.count("If time runs short:") == len(CHAPTERS), "the notes are there"
+    given = [exit_quiz.right_letters(int(chapter.stem[:2])) for chapter in CHAPTERS]
+    assert all(letters in (texts.DOCS / "teaching.md").read_text(encoding="utf-8") for letters in given)
+    assert [letters for page in built.glob("*.html") for letters in given if letters in soup_of(page).get_text()] == []
 
 
 # --- the command ---

@@ -51,7 +51,7 @@ def judge(number: str, answer: object, context: dict[str, object]) -> tuple[bool
     except WrongAnswer as reason:
         return False, f"not yet. {reason} {notebook.outside(answer)}".strip()
     except KeyboardInterrupt as stop:
-        return None, f"stopped{errors.line_of(stop.__traceback__)}. Does a loop never end?"
+        return None, f"stopped{errors.line_of(stop.__traceback__)}. Is there an endless loop?"
     except Exception as error:  # the check's own
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"

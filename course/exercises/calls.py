@@ -123,7 +123,7 @@ def call_once(function: Callable, arguments: tuple) -> Any:
         raise
     except guard.TooSlow as error:
         where = f"after {guard.SECONDS:g} seconds{line_of(error.__traceback__)}"
-        raise WrongAnswer(f"Your code was still running {where}, so I stopped it. Does a loop never end?") from None
+        raise WrongAnswer(f"Your code was still running {where}, so I stopped it. Is there an endless loop?") from None
     except SystemExit:
         raise WrongAnswer(
             "Your code called exit() or quit(), which end Python itself. `return` ends a function."

@@ -1,1 +1,1 @@
-"""Grading: from a folder of submissions to marks, in a sandbox; `run` does it, the others are its parts."""
+"""Grading: from a folder of submissions to grades, in a sandbox; `run` does it, the others are its parts."""

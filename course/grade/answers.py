@@ -64,7 +64,7 @@ def read(content: bytes) -> list[Cell]:
     """
     if len(content) > LARGEST:
         raise ValueError(
-            f"{len(content) / 1e6:.0f} MB are too many for a notebook; clear its outputs and hand it in again"
+            f"{len(content) / 1e6:.0f} MB is too big for a notebook; clear its outputs and hand it in again"
         )
     if not content.strip():
         raise ValueError("the file is empty")
@@ -77,9 +77,9 @@ def read(content: bytes) -> list[Cell]:
             found = {"cells": [cell for sheet in found["worksheets"] for cell in sheet["cells"]]}
         return [_cell(cell) for cell in found["cells"]]
     except RecursionError:
-        raise ValueError("the file can't be read as a notebook: it is nested without end") from None
+        raise ValueError("the file can't be read as a notebook: it is nested too deeply") from None
     except ValueError as error:
-        reason = "it ends in the middle, or is damaged" if isinstance(error, json.JSONDecodeError) else "it is no text"
+        reason = "it ends in the middle, or is damaged" if isinstance(error, json.JSONDecodeError) else "it isn't text"
         raise ValueError(f"the file can't be read as a notebook: {reason}") from None
     except (KeyError, TypeError, AttributeError):
         raise ValueError("the file is JSON, but not a notebook") from None

@@ -45,11 +45,11 @@ def submissions(folder: Path) -> list[Submission]:
         ValueError: there is no such folder, or nothing in it.
     """
     if not folder.is_dir():
-        raise ValueError(f"submissions: there is no folder '{settings.shown(folder)}'; give the one in which they are")
+        raise ValueError(f"submissions: there is no folder '{settings.shown(folder)}'; give the one that holds them")
     found = [one for entry in _entries(folder) for one in _of_entry(entry)]
     if not found:
         place = settings.shown(folder)
-        raise ValueError(f"submissions: '{place}' holds no notebook and no zip file; give the folder in which they are")
+        raise ValueError(f"submissions: '{place}' holds no notebook and no zip file; give the folder that holds them")
     numbers: dict[str, set[str]] = defaultdict(set)
     for one in found:
         numbers[_plain(one.student)[0]].add(_plain(one.student)[1])
@@ -97,7 +97,7 @@ def newest(found: Iterable[Submission], wanted: Collection[str] = ()) -> tuple[l
         for chapter, one in sorted(last.items()):
             count = sum(other.chapter == chapter for other in several)
             when = datetime.fromtimestamp(one.time).strftime("%Y-%m-%d %H:%M")
-            said += [f"{count} versions of {chapter}; that of {when} counts, {one.place}."] * (count > 1)
+            said += [f"{count} versions of {chapter}; the one from {when} counts: {one.place}."] * (count > 1)
         chosen += [last[chapter] for chapter in sorted(last)] or broken[-1:]
         if said and (last or len(broken) > 1):
             notes[several[0].student] = " ".join(said)
@@ -134,7 +134,7 @@ def _of_file(path: Path, place: str, student: str) -> Iterator[Submission]:
         if path.is_symlink():
             yield Submission(name, place, b"", 0, "it is a link to another file, which isn't followed")
         elif not path.is_file():
-            yield Submission(name, place, b"", 0, "it is no file")
+            yield Submission(name, place, b"", 0, "it isn't a file")
         elif path.suffix.lower() == ".zip":
             with path.open("rb") as file:
                 yield from _of_zip(file, place, student or name, path.stat().st_mtime, depth=bool(student))

@@ -9,7 +9,7 @@ from helpers import data, results, settings
 
 # Questions about a figure of the student's own run, which we don't have: the course's own run stands in for it.
 OWN_RUN = ("1.6", "3.5", "4.5")
-ASIDE = "(Judged by the course's own run. The figure may have been another one, so your teacher reads this answer.)"
+ASIDE = "(Compared with the course's own run. Your figure may have differed, so your teacher will read this answer.)"
 
 
 @cache

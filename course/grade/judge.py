@@ -38,7 +38,7 @@ GRACE = 20.0  # for the sandbox to say that time is up, on a busy machine, befor
 # What PyTorch would load within a call of these answers, for seconds that count as theirs: the sandbox has it before.
 MODULES = {"3.3": ["torch._dynamo"], "7.4": ["torch._dynamo"]}
 IDLE = 60.0  # without work, after which a judge goes home
-STILL_RUNNING = "Your code was still running after {:.0f} seconds, so I stopped it. Does a loop never end?"
+STILL_RUNNING = "Your code was still running after {:.0f} seconds, so I stopped it. Is there an endless loop?"
 TOO_LARGE = (
     f"Your code took more than {TOGETHER / 1e9:.0f} GB of memory, so I stopped it. Does a list grow without end, "
     "or does it start other processes?"
@@ -190,7 +190,7 @@ class Run:
         except Refused as reason:
             raise WrongAnswer(f"Your code returned {reason}.") from None
         except (KeyError, TypeError, ValueError, AttributeError):  # a model described in no known way
-            raise WrongAnswer("Your code returned a value of no known kind.") from None
+            raise WrongAnswer("Your code returned an unknown kind of value.") from None
 
 
 class Judge:

@@ -27,9 +27,9 @@ STATES = {  # how each is shown: a sign, and a color that the color-blind can te
     NOT_FOUND: ("–", "#777777"),
 }
 SANDBOXES = {
-    "bubblewrap": "Students' code ran in bubblewrap: without network, files of yours, or other submissions.",
-    "docker": "Students' code ran in Docker containers: without network, files of yours, or other submissions.",
-    "podman": "Students' code ran in Podman containers: without network, files of yours, or other submissions.",
+    "bubblewrap": "Students' code ran in bubblewrap: with no network, none of your files, no other submissions.",
+    "docker": "Students' code ran in Docker containers: with no network, none of your files, no other submissions.",
+    "podman": "Students' code ran in Podman containers: with no network, none of your files, no other submissions.",
     "none": "Students' code ran WITHOUT a sandbox (--trust): it could read and change whatever you can.",
 }
 COLUMNS = ["student", "id", "chapter", "exercise", "result", "points", "of", "sentence", "seconds", "note", "sandbox"]
@@ -172,7 +172,7 @@ def gradescope(rows: Sequence[Row], fault: str, worth: dict[str, float]) -> str:
 def feedback(student: str, rows: Sequence[Row], about: str, said: dict[str, str], worth: dict[str, float]) -> str:
     """Return what a student gets back, in Markdown."""
     _, right, count, points, of = _total(student, rows, worth)
-    lines = [f"# {plain(student)}", "", f"{right} of {count} exercises are right: {points:g} of {of:g} points."]
+    lines = [f"# {plain(student)}", "", f"{right} of {count} exercises right: {points:g} of {of:g} points."]
     if about:
         lines += ["", _markdown(about)]
     for row in rows:

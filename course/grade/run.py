@@ -56,11 +56,9 @@ def grade(
         KeyboardInterrupt: somebody stopped it; what was judged is kept.
     """
     if out.resolve().is_relative_to(submitted.resolve()) or submitted.resolve().is_relative_to(out.resolve()):
-        raise ValueError(
-            f"out: '{settings.shown(out)}' and the submissions are one inside the other; give another folder"
-        )
+        raise ValueError(f"out: '{settings.shown(out)}' and the submissions' folder overlap; give another folder")
     if scheduler is not None and workers is not None:
-        raise ValueError(f"workers: got {workers}, but a scheduler counts its own; leave out one of the two")
+        raise ValueError(f"workers: got {workers}, but a cluster sets its own; leave out one of the two")
     if workers is not None and workers < 1:
         raise ValueError(f"workers: got {workers}; give a whole number of at least 1")
     wanted = {chapter.stem for chapter in chapters}
@@ -231,7 +229,7 @@ def read_points(path: Path | None) -> dict[str, float]:
             worth[number] = -1.0
         if number not in known or not 0 <= worth[number] < 1e6:
             raise ValueError(
-                f"points: got exercise {number!r} with {text!r}; give a number of an exercise, and points from 0 on"
+                f"points: got exercise {number!r} with {text!r}; give an exercise's number, and 0 points or more"
             )
     return worth
 

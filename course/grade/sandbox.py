@@ -25,11 +25,9 @@ from helpers import settings
 KINDS = ("bubblewrap", "docker", "podman", "none")
 SCRATCH = 64_000_000  # bytes of files, in memory
 TOGETHER = 3_000_000_000  # bytes of memory for all processes of a sandbox
-IMAGE = "mnist-course"  # of Docker and Podman; docs/grading.md says how to build it
-WAY_OUT = (
-    "install bubblewrap (Linux: apt install bubblewrap), or give --sandbox docker, or --trust to run students' code "
-    "with your own rights, which lets it read and delete your files"
-)
+IMAGE = "mnist-course-sandbox"  # of Docker and Podman; not the learners', which holds the solutions
+NO_IMAGE = ("no such image", "image not known")  # as Docker and Podman say it
+TRUST = "--trust to run students' code with your permissions, so it can read and delete your files"
 # Of the course, what an answer may import or read; no check, no solution, no other submission.
 STAGED = (
     "course/__init__.py", "course/grade/__init__.py", "course/grade/wire.py", "course/grade/worker.py",
@@ -57,8 +55,19 @@ def choose(kind: str | None) -> str:
     wanted = kind or "bubblewrap"
     reason = why_not(wanted)
     if reason:
-        raise ValueError(f"sandbox: {wanted} {reason}; {WAY_OUT}")
+        raise ValueError(f"sandbox: {wanted} {reason}; {way_out(wanted)}")
     return wanted
+
+
+def way_out(failed: str) -> str:
+    """Return what else can be done where a kind of sandbox doesn't work: nothing that needs Linux on other systems."""
+    linux, installed = sys.platform == "linux", shutil.which("bwrap") is not None
+    ways = ["install bubblewrap (apt install bubblewrap)"] if linux and not installed else []
+    others = [*(["bubblewrap"] if linux and installed else []), "docker", "podman"]
+    if sys.platform != "win32":
+        ways.append(f"give --sandbox {next(kind for kind in others if kind != failed)}")
+    ways.append(TRUST if linux else "grade on Linux (on Windows, in WSL)")
+    return ", or ".join(ways)
 
 
 def why_not(kind: str) -> str:
@@ -76,6 +85,8 @@ def why_not(kind: str) -> str:
     tried = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if tried.returncode == 0:
         return ""
+    if kind != "bubblewrap" and any(words in tried.stderr.lower() for words in NO_IMAGE):
+        return f"has no image {IMAGE}; docs/grading.md says how to build it"
     said = (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
     return f"doesn't work here ({said[:120]})"
 

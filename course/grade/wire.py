@@ -206,19 +206,19 @@ def decode(value: Any, model: Callable[[dict], nn.Module] | None = None) -> Any:
         for name, kind in COLLECTIONS.items():
             if isinstance(value, dict) and isinstance(value.get(name), list):
                 return kind([walk(part, depth + 1) for part in value[name]])
-        raise Refused("a value of no known kind")
+        raise Refused("an unknown kind of value")
 
     try:
         return walk(value, 0)
     except (TypeError, ValueError, OverflowError, RecursionError):  # a dict of lists as keys, say
-        raise Refused("a value of no known kind") from None
+        raise Refused("an unknown kind of value") from None
 
 
 def _from_bytes(name: str, shape: list, data: str) -> Tensor:
     content, kind = bytearray(base64.b64decode(data, validate=True)), DTYPES.get(name)
     if kind is None:
-        raise Refused("a tensor that is none")
+        raise Refused("a damaged tensor")
     sound = len(shape) <= 8 and all(type(size) is int and 0 <= size < 2**31 for size in shape)
     if not sound or torch.Size(shape).numel() * torch.empty(0, dtype=kind).element_size() != len(content):
-        raise Refused("a tensor that is none")
+        raise Refused("a damaged tensor")
     return torch.frombuffer(content, dtype=kind).reshape(shape) if content else torch.empty(shape, dtype=kind)

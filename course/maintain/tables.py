@@ -65,7 +65,7 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def percent(shares: pd.Series) -> str:
-    """Return mean and standard deviation of shares from 0 to 1, in per cent with two decimals."""
+    """Return mean and standard deviation of shares from 0 to 1, in percent with two decimals."""
     return spread(100 * shares, 2)
 
 

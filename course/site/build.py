@@ -19,7 +19,7 @@ MENU = {
     "index.html": "The course",
     pages.DRAWING_PAGE: "Draw a digit",
     "glossary.html": "Glossary",
-    "reading.html": "To read on",
+    "reading.html": "Read next",
     "teaching.html": "For teachers",
 }
 
@@ -93,7 +93,7 @@ def _documents(chapter_pages: Sequence[Page]) -> Iterator[Page]:
     written = {texts.README: ("index.html", texts.start_page(downloads))}
     written[texts.RESULTS] = ("results.html", texts.RESULTS.read_text(encoding="utf-8"))
     for path in sorted(texts.DOCS.glob("*.md")):
-        written[path] = (f"{path.stem}.html", path.read_text(encoding="utf-8"))
+        written[path] = (f"{path.stem}.html", texts.without_letters(path.read_text(encoding="utf-8")))
     name, text = written[texts.GLOSSARY]
     written[texts.GLOSSARY] = (name, texts.glossary(text, [page.name for page in chapter_pages]))
     for path, (name, text) in written.items():

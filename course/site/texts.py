@@ -20,6 +20,7 @@ DRAW = f"**[Draw a digit]({DRAWING_PAGE})**: a trained network reads it and show
 HANDOUTS = "Each chapter as a notebook to work in, without solutions. To run one, you need the course (see above)."
 PICTURE = re.compile(r"(?<=\]\()[\w./]+\.png(?=\))")  # in Markdown
 FIGURE = re.compile(r"data:image/png;base64,([\w+/=]+)")  # on a chapter's page
+LETTERS = re.compile(r"^\*\*Exit quiz:\*\*.*\n+", re.MULTILINE)  # of the right answers, in the notes for the teacher
 CHAPTER = re.compile(r"(?<=\| )\d\d(?= \|$)", re.MULTILINE)  # in the last column of the glossary
 
 
@@ -53,6 +54,11 @@ def glossary(text: str, chapter_pages: Sequence[str]) -> str:
     """Return the glossary with a link to the chapter of each word."""
     by_number = {name[:2]: name for name in chapter_pages}
     return CHAPTER.sub(lambda found: f"[{found[0]}]({by_number.get(found[0], '')})", text)
+
+
+def without_letters(text: str) -> str:
+    """Return a document without the right answers to the exit quizzes, since learners read the site."""
+    return LETTERS.sub("", text)
 
 
 def with_pictures(text: str, folder: Path) -> str:
