@@ -38,6 +38,7 @@ class Forked(SimpleNamespace):
 
 
 def serve(value: Any, channel: wire.Channel) -> None:
+    torch.set_num_threads(1)  # those that the tests before have started aren't in a fork, and would be waited for
     guard.SECONDS = 10.0
     answer = worker.Answer(channel)
     answer.value = value
@@ -61,6 +62,7 @@ def judged(number: str, value: object) -> str:
         return " ".join(exercises.judge(number, answer, context)[1].split())
     finally:
         os.close(process.channel.reading), os.close(process.channel.writing)
+        process.end()
         os.waitpid(process.pid, 0)
 
 
