@@ -22,7 +22,7 @@ PLACES = (  # where it lies on computers whose search path doesn't name it
 )
 SECONDS = 180  # for one page; a slow computer prints forty sheets in less
 LINKS_BESIDE = re.compile(r'<a href="(?!https?:|#)[^"]*">')  # to other pages; a PDF would name a folder that is gone
-# What Chromium writes differently each time: dates, and the number with which it begins to count a page's elements.
+# What Chromium writes differently each time: dates, and the numbers of a page's elements (it may leave some out).
 DATES = re.compile(rb"/(CreationDate|ModDate) \(D:\d{14}")
 ELEMENTS = re.compile(rb"\(node(\d{8})\)")
 
@@ -86,8 +86,8 @@ def print_to_pdf(html: str, target: Path, browser: str, paper: str = "A4") -> No
 def _always_alike(pdf: bytes) -> bytes:
     """Return a print without what differs from one print of a page to the next."""
     pdf = DATES.sub(rb"/\1 (D:20000101000000", pdf)
-    first = min((int(number) for number in ELEMENTS.findall(pdf)), default=0)
-    return ELEMENTS.sub(lambda found: b"(node%08d)" % (int(found[1]) - first), pdf)
+    places = {number: place for place, number in enumerate(sorted(set(ELEMENTS.findall(pdf))))}
+    return ELEMENTS.sub(lambda found: b"(node%08d)" % places[found[1]], pdf)
 
 
 def _run(words: list[str]) -> int:
