@@ -8,6 +8,7 @@ import tempfile
 import time
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
 
 import psutil
 import requests
@@ -66,8 +67,13 @@ def memory() -> Finding:
     return _enough(psutil.virtual_memory().available, MEMORY, "free", "close other programs")
 
 
+def _standing() -> Path:
+    """Return the folder that is written into, or where it will be made: an installed course begins without it."""
+    return next(place for place in (settings.ROOT, *settings.ROOT.parents) if place.is_dir())
+
+
 def disk() -> Finding:
-    return _enough(shutil.disk_usage(settings.ROOT).free, DISK, f"free for {HERE}", "make room")
+    return _enough(shutil.disk_usage(_standing()).free, DISK, f"free for {HERE}", "make room")
 
 
 def _enough(found: float, needed: tuple[float, float], words: str, remedy: str) -> Finding:
@@ -78,7 +84,7 @@ def _enough(found: float, needed: tuple[float, float], words: str, remedy: str) 
 
 def folder() -> Finding:
     try:
-        with tempfile.TemporaryFile(dir=settings.ROOT):
+        with tempfile.TemporaryFile(dir=_standing()):
             return OK, f"{HERE} can be written"
     except OSError as error:
         return MISSING, f"{HERE} can't be written ({error.strerror}); copy the course to your own folder"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -93,3 +94,9 @@ def test_the_status_is_1_if_the_course_cannot_run(
     monkeypatch.setattr(doctor, "CHECKS", [disk] * len(signs))
     assert main(["doctor"]) == status
     assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_an_installed_course_has_written_nothing_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor.settings, "ROOT", tmp_path / "made" / "later")
+    assert (doctor.disk()[0], doctor.folder()[0]) == (doctor.OK, doctor.OK)
+    assert list(tmp_path.iterdir()) == []
