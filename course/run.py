@@ -29,9 +29,9 @@ from traitlets.config import Config
 from course import CommandError, executed, folder
 from course.chapters import MEASURES, check_assignments, code_of, located, parameter_names, select_chapters
 from helpers import settings
+from helpers.bars import AUDIENCE
 from helpers.results import load_record, versions, write_json
 
-AUDIENCE = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")  # what `bars.is_interactive` goes by
 # ipykernel 7 warns at every start that its messages on this machine are not encrypted; its errors still show.
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]
 START_ATTEMPTS = 3  # where kernels listen at ports, two that start at the same moment can be given the same one

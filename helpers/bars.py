@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 from tqdm import tqdm
 
+AUDIENCE = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")  # variables that a watched kernel has
+
 
 def is_interactive() -> bool:
     """Tell whether somebody is watching: in JupyterLab, VS Code, Colab or a terminal. A batch run needs no bar."""
-    watched_kernel = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
+    watched_kernel = any(name in os.environ for name in AUDIENCE)
     return watched_kernel or sys.stderr.isatty()
 
 
