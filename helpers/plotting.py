@@ -17,7 +17,7 @@ from IPython.display import HTML, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from torch import Tensor
 
 from helpers import settings
@@ -205,6 +205,54 @@ def history(entries: list[dict], title: str) -> Figure:
     left.legend()
     right.plot(table.epoch, 100 * table.val_accuracy, color=BLUE, marker="o")
     right.set(xlabel="epoch", ylabel="validation accuracy (%)", xticks=ticks)
+    figure.suptitle(title)
+    return figure
+
+
+def vital_signs(watch: Any, title: str) -> Figure:
+    """Draw what a `helpers.diagnosis.Watch` has noted: six panels on one sheet, to be told apart in gray, too."""
+    figure, grid = page(5.4, 2, 3)
+    (loss, gradient, update), (epochs, dead, confusion) = grid
+    guessing = np.log(len(watch.confusion))
+    steps = range(1, len(watch.losses) + 1)
+    loss.plot(steps, watch.losses, color=BLUE, lw=0.8)
+    loss.axhline(guessing, color=GRAY, ls="--", lw=1)
+    loss.set(title=f"loss, first {watch.losses[0]:.2f} (guessing: {guessing:.2f})", ylim=(0, 1.6 * guessing))
+    styles = list(zip((GRAY, ORANGE, BLUE, "black"), (":", "-", "--", "-"), (1.6, 2.2, 1.2, 0.7), strict=True))
+    shown = list(watch.gradients)[:2] + list(watch.gradients)[2:][-2:]  # the first two layers and the last two
+    for axes, values, name in ((gradient, watch.gradients, "gradient"), (update, watch.updates, "update / weights")):
+        for layer, (color, style, width) in zip(shown, styles, strict=False):
+            words = layer.removesuffix(".weight") + ("" if any(values[layer]) else ": 0")
+            axes.plot(
+                steps,
+                np.where(np.asarray(values[layer]) > 0, values[layer], np.nan),
+                color=color,
+                ls=style,
+                lw=width,
+                label=words,
+            )
+        axes.set(title=name, yscale="log")
+    update.axhline(1e-3, color=GRAY, ls="--", lw=1)
+    gradient.legend(fontsize=7)
+    for axes in grid[0]:
+        axes.set_xlabel("step")
+    numbers = range(1, len(watch.epochs) + 1)
+    train, val, accuracy = zip(*watch.epochs, strict=True)
+    epochs.plot(numbers, train, color=ORANGE, marker="s", label="training")
+    epochs.plot(numbers, val, color=BLUE, ls="--", marker="o", label="validation")
+    epochs.set(title=f"evaluated; accuracy {accuracy[-1]:.1%}", xlabel="epoch", ylim=(0, None))
+    epochs.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    epochs.legend(fontsize=7)
+    bars = dead.barh(list(watch.dead), [100 * share for share in watch.dead.values()], color=BLUE)
+    dead.bar_label(bars, fmt="%.0f %%", padding=3, fontsize=8)
+    dead.set(title="dead channels", xlim=(0, 125), xlabel="percent of each ReLU's")
+    dead.invert_yaxis()
+    shares = watch.confusion / watch.confusion.sum(dim=1, keepdim=True).clamp(min=1)
+    confusion.imshow(shares.numpy(), cmap=INK, vmin=0, vmax=1)
+    confusion.set(title="confusion", xlabel="predicted", ylabel="true")
+    for axes in grid.ravel():
+        axes.title.set_fontsize(CAPTION)
+        axes.tick_params(labelsize=8)
     figure.suptitle(title)
     return figure
 

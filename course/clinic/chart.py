@@ -1,0 +1,100 @@
+"""The order of suspicion: from the signs to the mistake in at most four questions."""
+
+from typing import NamedTuple
+
+NOTHING = "none of the twelve"
+
+
+class Question(NamedTuple):
+    """A question with its answers: an answer in words, the sign and what it says, and what follows from it.
+
+    The answers are tried in order; `otherwise` is the last.
+    """
+
+    words: str
+    answers: tuple[tuple[str, str, str, "Question | str"], ...]
+    otherwise: tuple[str, "Question | str"]
+
+
+CHART = Question(
+    "Before training: is anything odd about the data or the first loss?",
+    (
+        ("images are in both sets", "shared images", "some", "validation images in training"),
+        ("few classes in a batch", "classes in a batch", "few", "sorted batches"),
+        (
+            "first loss too high",
+            "first loss",
+            "high",
+            Question(
+                "A blank image, alone and beside others: the same answer?",
+                (("no", "blank image", "depends on the others", "softmax over the batch"),),
+                ("yes", "pixels from 0 to 255"),
+            ),
+        ),
+    ),
+    (
+        "no",
+        Question(
+            "Does it learn one batch by heart?",
+            (
+                (
+                    "no",
+                    "one batch",
+                    "not learned",
+                    Question(
+                        "How large are the updates?",
+                        (
+                            ("a tenth or more", "updates", "large", "learning rate too high"),
+                            ("a ten-thousandth", "updates", "small", "learning rate too low"),
+                        ),
+                        (
+                            "as usual",
+                            Question(
+                                "What does the gradient do?",
+                                (
+                                    ("climbs", "gradient", "grows", "no zero_grad"),
+                                    ("is 0 in a layer", "gradient", "missing in a layer", "features detached"),
+                                ),
+                                ("neither", "softmax twice"),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+            (
+                "yes",
+                Question(
+                    "Evaluated twice: the same result?",
+                    (("no", "evaluated twice", "two results", "no eval"),),
+                    (
+                        "yes",
+                        Question(
+                            "How does validation compare with training?",
+                            (
+                                ("loss far above", "validation", "far above training", "validation not normalized"),
+                                ("worse than guessing", "validation", "worse than guessing", "labels one off"),
+                            ),
+                            ("about the same", NOTHING),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+
+def follow(says: dict[str, str]) -> list[str]:
+    """Return the way through the chart: the answers in words, and at the end the mistake.
+
+    Args:
+        says: what each sign says, as `helpers.diagnosis.readings` returns it.
+    """
+    here, way = CHART, list[str]()
+    while True:
+        answers = [(words, then) for words, sign, reading, then in here.answers if says[sign] == reading]
+        words, then = [*answers, here.otherwise][0]
+        way.append(words)
+        if isinstance(then, str):
+            return [*way, then]
+        here = then
