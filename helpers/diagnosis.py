@@ -150,7 +150,7 @@ def readings(watch: Watch) -> dict[str, str]:
     if not measured["evaluated twice"] < 1e-3:
         says["evaluated twice"] = "two results"
     norms = list(watch.gradients.values())
-    if not fmean(fmean(norm[-fifth:]) / max(fmean(norm[:fifth]), 1e-12) for norm in norms) < 3.5:
+    if not fmean(fmean(norm[-fifth:]) / max(fmean(norm[:fifth]), 1e-12) for norm in norms) < 4.7:
         says["gradient"] = "grows"
     if not all(any(norm) for norm in norms):
         says["gradient"] = "missing in a layer"

@@ -7,10 +7,10 @@ from functools import cached_property
 from IPython.display import display
 from torch.utils.data import TensorDataset
 
+from course.box import Box
 from course.clinic import patients
 from course.clinic.patients import PATIENTS
 from course.clinic.replies import CLOSE, HERE, WOULD
-from course.exercises.box import Box
 from helpers import data, plotting
 from helpers.diagnosis import USUAL, Watch, readings
 
