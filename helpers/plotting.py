@@ -5,6 +5,7 @@ Each `title` is a sentence: the message of the figure.
 
 import html
 import io
+import math
 from collections.abc import Sequence
 from itertools import cycle, pairwise
 from pathlib import Path
@@ -213,43 +214,42 @@ def vital_signs(watch: Any, title: str) -> Figure:
     """Draw what a `helpers.diagnosis.Watch` has noted: six panels on one sheet, to be told apart in gray, too."""
     figure, grid = page(5.4, 2, 3)
     (loss, gradient, update), (epochs, dead, confusion) = grid
-    guessing = np.log(len(watch.confusion))
-    steps = range(1, len(watch.losses) + 1)
+    steps, guessing = range(1, len(watch.losses) + 1), np.log(len(watch.confusion))
     loss.plot(steps, watch.losses, color=BLUE, lw=0.8)
     loss.axhline(guessing, color=GRAY, ls="--", lw=1)
     loss.set(title=f"loss, first {watch.losses[0]:.2f} (guessing: {guessing:.2f})", ylim=(0, 1.6 * guessing))
-    styles = list(zip((GRAY, ORANGE, BLUE, "black"), (":", "-", "--", "-"), (1.6, 2.2, 1.2, 0.7), strict=True))
-    shown = list(watch.gradients)[:2] + list(watch.gradients)[2:][-2:]  # the first two layers and the last two
-    for axes, values, name in ((gradient, watch.gradients, "gradient"), (update, watch.updates, "update / weights")):
-        for layer, (color, style, width) in zip(shown, styles, strict=False):
-            words = layer.removesuffix(".weight") + ("" if any(values[layer]) else ": 0")
-            axes.plot(
-                steps,
-                np.where(np.asarray(values[layer]) > 0, values[layer], np.nan),
-                color=color,
-                ls=style,
-                lw=width,
-                label=words,
-            )
-        axes.set(title=name, yscale="log")
+    layers = list(watch.gradients)[:2] + list(watch.gradients)[2:][-2:]  # more than four can't be told apart
+    styles = zip((GRAY, ORANGE, BLUE, "black"), (":", "-", "--", "-"), (1.6, 2.2, 1.2, 0.7), strict=True)
+    for layer, (color, style, width) in zip(layers, styles, strict=False):
+        for axes, values in ((gradient, watch.gradients[layer]), (update, watch.updates[layer])):
+            name = layer.removesuffix(".weight") + ("" if any(values) else ": 0")
+            drawn = [value if value > 0 else math.nan for value in values]  # a logarithmic axis has no 0
+            axes.plot(steps, drawn, color=color, ls=style, lw=width, label=name)
+    gradient.set(title="gradient norm", yscale="log")
+    update.set(title="update ratio", yscale="log")
     update.axhline(1e-3, color=GRAY, ls="--", lw=1)
-    gradient.legend(fontsize=7)
+    for axes in (gradient, update):
+        low, high = axes.get_ylim()
+        axes.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    gradient.set_ylim(bottom=gradient.get_ylim()[0] / 10)  # room for the names
+    gradient.legend(fontsize=7, ncols=2, loc="lower center", columnspacing=1, handlelength=1.6)
     for axes in grid[0]:
-        axes.set_xlabel("step")
-    numbers = range(1, len(watch.epochs) + 1)
+        axes.set(xlabel="step", xlim=(0, len(steps)))
     train, val, accuracy = zip(*watch.epochs, strict=True)
+    numbers = range(1, len(train) + 1)
     epochs.plot(numbers, train, color=ORANGE, marker="s", label="training")
     epochs.plot(numbers, val, color=BLUE, ls="--", marker="o", label="validation")
-    epochs.set(title=f"evaluated; accuracy {accuracy[-1]:.1%}", xlabel="epoch", ylim=(0, None))
+    epochs.set(title=f"loss, evaluated; accuracy {accuracy[-1]:.1%}", xlabel="epoch", ylim=(0, 1.1 * max(*train, *val)))
     epochs.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     epochs.legend(fontsize=7)
     bars = dead.barh(list(watch.dead), [100 * share for share in watch.dead.values()], color=BLUE)
     dead.bar_label(bars, fmt="%.0f %%", padding=3, fontsize=8)
-    dead.set(title="dead channels", xlim=(0, 125), xlabel="percent of each ReLU's")
+    dead.set(title="dead channels", xlim=(0, 130), xticks=(0, 50, 100), xlabel="percent of each ReLU's")
     dead.invert_yaxis()
     shares = watch.confusion / watch.confusion.sum(dim=1, keepdim=True).clamp(min=1)
     confusion.imshow(shares.numpy(), cmap=INK, vmin=0, vmax=1)
-    confusion.set(title="confusion", xlabel="predicted", ylabel="true")
+    confusion.set(title="confusion matrix", xlabel="predicted", ylabel="true")
     for axes in grid.ravel():
         axes.title.set_fontsize(CAPTION)
         axes.tick_params(labelsize=8)

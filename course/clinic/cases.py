@@ -61,13 +61,13 @@ class Case:
         plotting.show(plotting.vital_signs(self.watch, self.title), alt=" ".join(shown))
 
     def order(self, test: object) -> None:
-        """Do one of the `TESTS`, and say what came out; `...` lists them.
+        """Do one of the `TESTS`, and say what came out; `...` orders none.
 
         Raises:
             ValueError: there is no such test.
         """
         if test is ...:
-            print(f"{self.title}: no test ordered yet. Choose one of: {', '.join(TESTS)}.")
+            print(f"{self.title}: no test ordered yet.")
         elif test in TESTS:
             print(f"{self.title}, {test}. {HERE[str(test), self.says[str(test)]]}")
         else:

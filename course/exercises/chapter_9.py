@@ -4,11 +4,14 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD
 
 from course.clinic.cases import Case
-from course.exercises import toolkit
-from course.exercises.toolkit import Mistakes, WrongAnswer, between
+from course.exercises import toolkit, trials
+from course.exercises.calls import beside
+from course.exercises.toolkit import Mistakes, WrongAnswer, between, call_answer, compare
 
 
 def update_ratio(answer: Callable) -> str:
@@ -143,6 +146,110 @@ def lowest_loss(answer: Callable) -> str:
     return "For ten classes that is 1.461. If a loss settles there, look for a second softmax."
 
 
+def stepping(
+    order: str = "zfbs", train: bool = True, pixels: Callable = lambda gray: gray / 255, loss: Callable = F.nll_loss
+) -> Callable:
+    """Return a function that takes a step, or does it wrongly, and returns its losses: before, and after twice.
+
+    z clears the gradients, f computes the loss, b its gradients, and s steps; `train` is dropout.
+    """
+
+    def one_step(images: Tensor, labels: Tensor, model: nn.Module, optimizer: SGD) -> Tensor:
+        batch = pixels(images.unsqueeze(1).float()), labels.long()
+        model.train(train)
+        with torch.no_grad():
+            unstepped = loss(model.eval()(batch[0]), batch[1])
+        model.train(train)
+        for letter in order:
+            if letter == "f":
+                before = loss(model(batch[0]), batch[1])
+            elif letter == "b":
+                before.backward()
+            else:
+                (optimizer.zero_grad if letter == "z" else optimizer.step)()
+        with torch.no_grad():
+            after = [loss(model.train(mode)(batch[0]), batch[1]) for mode in (True, False)]
+        return torch.stack([before, unstepped, *after]).detach()
+
+    return one_step
+
+
+def one_step(answer: Callable) -> str:
+    """A function to be mended: it takes one step on a batch, and returns the loss."""
+    count = between(5, 9)
+    normalized = "That is what comes of normalized pixels. Here they should only go from 0 to 1."
+    common_mistakes = [
+        (stepping("fbs"), "The gradients of an earlier step were still there, and yours were added to them. Which line clears them?"),
+        (stepping("szfb"), "The step came before the gradients of this batch were computed, so it followed the old ones."),
+        (stepping("zfb"), "The weights are as they were. Which line moves them?"),
+        (stepping("zfbss"), "Two steps were taken. One is asked for."),
+        (stepping(train=False), "That is what comes out with dropout off. The model may come in either mode: switch it to the one for learning."),
+        (stepping("fbs", train=False), "Dropout was off, and old gradients were still there: two lines are missing at the top."),
+        (stepping(pixels=lambda gray: gray), "The pixels went in as 0 to 255. Nothing complains about that, but they should go from 0 to 1: divide by 255."),
+        (stepping(pixels=lambda gray: gray / 255 / 255), "The pixels were divided by 255 twice, so that all of them are nearly 0."),
+        (stepping(pixels=lambda gray: (gray / 255 - 0.1307) / 0.3081), normalized),
+        (stepping(pixels=lambda gray: (gray / 255 - 0.5) / 0.5), normalized),
+        (stepping(pixels=lambda gray: (gray / 255).round()), "Every pixel became 0 or 1. Does a conversion to whole numbers, or `//`, cut off what is between them?"),
+        (stepping(pixels=lambda gray: gray // 255), "Nearly every pixel became 0: `//` cuts off everything after the decimal point."),
+        (stepping(loss=lambda found, labels: F.nll_loss(found, labels, reduction="sum")), "The loss was a sum over the images. Take the mean: then the size of a batch doesn't change how long its step is."),
+        *[(stepping(loss=lambda found, labels, of=of: of(found.exp(), labels)), "The loss got probabilities. It takes their logarithms, which is what the model returns.") for of in (F.nll_loss, F.cross_entropy)],
+        (stepping(loss=lambda found, labels: -F.nll_loss(found, labels)), "The step went uphill. Is there a minus sign too many?"),
+    ]  # fmt: skip
+
+    def draw() -> tuple[Tensor, Tensor, Tensor]:
+        images = torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8)
+        return trials.weights(trials.convolving_network()), images, torch.randint(0, 10, (count,)).float()
+
+    def trace(step: Callable) -> Callable:
+        return lambda *inputs: trials.batch_step(step, *inputs)[0]  # type: ignore[index]  # ours return something
+
+    traced = [(trace(wrong), words) for wrong, words in common_mistakes]
+    for _ in range(200):  # until no mistake in the number could be taken for another, either
+        inputs, right, mistakes = toolkit.draw_distinct(draw, trace(stepping()), traced, 1e-3)
+        loss, wrong_losses = _losses(trials.batch_step(stepping(), *inputs)[1])  # type: ignore[index]
+        if toolkit.distinct(loss, wrong_losses, 4e-4):
+            break
+    after, got = call_answer(beside(trials.batch_step, answer), *inputs, may_change=True)
+    about = f"a batch of {count} images"
+    if not toolkit.same(after[:-2], right[:-2]):
+        hint = _why(not toolkit.same(after[:-2], inputs[0]), *after[-2:].int().tolist())
+        compare(after, right, f"the weights after {about}", mistakes, hint=hint)
+    compare(
+        got, loss, f"the loss of {about}", wrong_losses, hint="The step is right. Return the loss that it was made for."
+    )
+    if isinstance(got, Tensor):
+        notes = ", with autograd's notes in memory as long as you keep it" if got.requires_grad else ""
+        raise WrongAnswer(
+            f"The step and the number are right. But the loss is still a tensor{notes}. Make it a float: .item()."
+        )
+    return "You read three messages, and found what raises none."
+
+
+def _why(moved: bool, gradients: int, steps: int) -> str:
+    """Say what may be wrong with a step, from how often what was done."""
+    possible = [
+        (gradients == 0, "No gradient of this model was ever computed. Which line does that?"),
+        (steps == 0 and moved, "Something else moved the weights: `optimizer` took no step. Use the one that your function was given."),
+        (steps == 0, "`optimizer` took no step. Which line moves the weights?"),
+        (not moved, "At the step there were no gradients: they were computed after it, or cleared in between. Clear, compute, step: in that order."),
+        ((gradients, steps) != (1, 1), f"There should be one call of backward() and one step; I counted {gradients} and {steps}."),
+        (True, "There was one call of backward() and one step. So look at what went into the model: all images, and their pixels from 0 to 1?"),
+    ]  # fmt: skip
+    return next(words for found, words in possible if found)
+
+
+def _losses(losses: Tensor) -> tuple[float, list[tuple[object, str]]]:
+    """Return the loss of a right step, and the numbers that come of common mistakes, with words."""
+    right, without_dropout, *later = losses.tolist()
+    common_mistakes = [
+        (without_dropout, "That is the loss with dropout off. Return the one by which the gradients were computed."),
+        *[(loss, "That loss was computed after the step. Return the one that the step was made for.") for loss in later],
+        (-right, "Its sign is wrong: a loss is above 0."),
+        *[(round(right, digits), toolkit.ROUNDED) for digits in (0, 1, 2)],
+    ]  # fmt: skip
+    return right, [(value, f"The step is right. {words}") for value, words in common_mistakes]
+
+
 CHECKS: dict[str, Callable] = {
     "9.1": update_ratio,
     "9.2": dead_share,
@@ -159,4 +266,5 @@ CHECKS: dict[str, Callable] = {
     "9.13": diagnosis,
     "9.14": diagnosis,
     "9.15": lowest_loss,
+    "9.16": one_step,
 }

@@ -42,6 +42,114 @@ def floor_by_softmax(classes):
     return -math.log(math.e / (math.e + classes - 1))
 
 
+def step_as_in_the_solution(images, labels, model, optimizer):
+    model.train()
+    optimizer.zero_grad()
+    pixels = images.unsqueeze(1) / 255
+    loss = F.nll_loss(model(pixels), labels.long())
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def step_with_cross_entropy(images, labels, model, optimizer):
+    model.train(True)
+    log_probs = model(images[:, None].float().div(255))
+    loss = F.cross_entropy(log_probs, labels.to(torch.int64))
+    model.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+
+def step_that_reshapes_and_measures_later(images, labels, model, optimizer):
+    pixels = (images.to(torch.float64) / 255).float().reshape(-1, 1, 28, 28)
+    optimizer.zero_grad(set_to_none=False)
+    loss = torch.nn.NLLLoss()(model.train()(pixels), labels.type(torch.LongTensor))
+    loss.backward()
+    optimizer.step()
+    model.eval()
+    return loss.detach().numpy().item()
+
+
+def step_by_picking(images, labels, model, optimizer):
+    model.train()
+    for parameter in model.parameters():
+        parameter.grad = None
+    log_probs = model(torch.stack([image / 255 for image in images]).unsqueeze(dim=1))
+    loss = -log_probs[torch.arange(len(labels)), labels.int()].mean()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return round(loss.item(), 6)
+
+
+def step_on_one_hot_labels(images, labels, model, optimizer):
+    model.train()
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(images.unsqueeze(1) / 255.0), F.one_hot(labels.long(), 10).float())
+    loss.backward()
+    optimizer.step()
+    return loss.tolist()
+
+
+def stepping(
+    order="zfbs",
+    train=True,
+    pixels=lambda images: images.unsqueeze(1) / 255,
+    targets=lambda labels: labels.long(),
+    loss_of=F.nll_loss,
+    returned=lambda loss, model, batch: loss.item(),
+):
+    """A step with a slip in it: z clears the gradients, f computes the loss, b its gradients, s takes the step."""
+
+    def one_step(images, labels, model, optimizer):
+        model.train(train)
+        for letter in order:
+            if letter == "z":
+                optimizer.zero_grad()
+            elif letter == "f":
+                loss = loss_of(model(pixels(images)), targets(labels))
+            elif letter == "b":
+                loss.backward()
+            else:
+                optimizer.step()
+        return returned(loss, model, (pixels(images), targets(labels)))
+
+    return one_step
+
+
+def step_that_forgets_the_mode(images, labels, model, optimizer):
+    optimizer.zero_grad()
+    loss = F.nll_loss(model(images.unsqueeze(1) / 255), labels.long())
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def step_with_its_own_optimizer(images, labels, model, optimizer):
+    return step_as_in_the_solution(images, labels, model, torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.9, nesterov=True))  # fmt: skip
+
+
+@torch.no_grad()
+def step_without_gradients(images, labels, model, optimizer):
+    return step_as_in_the_solution(images, labels, model, optimizer)
+
+
+def loss_later(mode):
+    return lambda loss, model, batch: F.nll_loss(model.train(mode)(batch[0]), batch[1]).item()
+
+
+def broken_step(images, labels, model, optimizer):
+    """The exercise's own."""
+    model.train()
+    optimizer.zero_grad()
+    loss = F.nll_loss(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
 def patient(number):
     """Return what the check of a diagnosis is given: a patient that shows exactly the signs it must, untrained."""
 
@@ -72,6 +180,15 @@ RIGHT = {
     ],
     **{f"9.{number + 2}": [name, f" {name.upper()} "] for number, name in enumerate(ORDER, start=1)},
     "9.15": [floor_measured, floor_by_softmax, lambda k: np.log1p((k - 1) * np.exp(-1)), lambda k: torch.tensor([1.0] + [0.0] * (k - 1)).logsumexp(0) - 1],
+    "9.16": [
+        step_as_in_the_solution,
+        step_with_cross_entropy,
+        step_that_reshapes_and_measures_later,
+        step_by_picking,
+        step_on_one_hot_labels,
+        stepping("fzbs"),
+        stepping("zfbsz"),
+    ],
 }  # fmt: skip
 
 WRONG = {
@@ -134,5 +251,50 @@ WRONG = {
         (lambda k: math.log1p(9 / math.e), "Use the argument"),
         (lambda k: round(math.log1p((k - 1) / math.e), 2), "That is rounded"),
         (lambda k: "1.461", "I expected one number"),
+    ],
+    "9.16": [
+        (broken_step, "think of its range, too"),
+        (stepping(pixels=lambda images: images / 255), "where is its channel axis?"),
+        (stepping(pixels=lambda images: images.float() / 255), "where is its channel axis?"),
+        (stepping(pixels=lambda images: images.unsqueeze(-1) / 255), "where is its channel axis?"),
+        (stepping(pixels=lambda images: images.unsqueeze(0) / 255), "where is its channel axis?"),
+        (stepping(pixels=lambda images: images.unsqueeze(1)), "think of its range, too"),
+        (stepping(pixels=lambda images: images.unsqueeze(1).double() / 255), "think of its range, too"),
+        (stepping(targets=lambda labels: labels), "a class is a whole number"),
+        (stepping(targets=lambda labels: labels.int()), "a class is a whole number"),
+        (stepping(targets=lambda labels: labels.long().unsqueeze(1)), "The labels need one axis"),
+        (stepping(pixels=lambda images: images.unsqueeze(1).float()), "as 0 to 255"),
+        (stepping(pixels=lambda images: images.unsqueeze(1) / 255 / 255), "divided by 255 twice"),
+        (stepping(pixels=lambda images: images.unsqueeze(1) / 127.5 - 1), "normalized pixels"),
+        (stepping(pixels=lambda images: (images.unsqueeze(1) / 255 - 0.1307) / 0.3081), "normalized pixels"),
+        (stepping(pixels=lambda images: (images // 255).unsqueeze(1).float()), "Nearly every pixel became 0"),
+        (stepping(pixels=lambda images: images.unsqueeze(1) / 200), "look at what went into the model"),
+        (stepping("fbs"), "Which line clears them?"),
+        (stepping("fbsz"), "Which line clears them?"),
+        (stepping("szfb"), "before the gradients of this batch"),
+        (stepping("zfb"), "Which line moves them?"),
+        (stepping("zfs"), "No gradient of this model"),
+        (stepping("zfsb"), "At the step there were no gradients"),
+        (stepping("fbzs"), "At the step there were no gradients"),
+        (stepping("zfbss"), "Two steps"),
+        (stepping("zfbfbs"), "I counted 2 and 1"),
+        (stepping("zfbbs"), "compute a new loss first"),
+        (stepping(train=False), "dropout off"),
+        (step_that_forgets_the_mode, "dropout off"),
+        (stepping("fbs", train=False), "two lines are missing"),
+        (stepping(loss_of=lambda *given: F.nll_loss(*given, reduction="sum")), "was a sum over the images"),
+        (stepping(loss_of=lambda found, labels: F.nll_loss(found.exp(), labels)), "It takes their logarithms"),
+        (stepping(loss_of=lambda found, labels: F.cross_entropy(found.exp(), labels)), "It takes their logarithms"),
+        (stepping(loss_of=lambda *given: -F.nll_loss(*given)), "uphill"),
+        (step_with_its_own_optimizer, "`optimizer` took no step"),
+        (step_without_gradients, "Is `no_grad` on?"),
+        (stepping(returned=lambda loss, model, batch: loss), "still a tensor"),
+        (stepping(returned=lambda loss, model, batch: loss.detach()), "still a tensor"),
+        (stepping(returned=loss_later(True)), "computed after the step"),
+        (stepping(returned=loss_later(False)), "computed after the step"),
+        (stepping(returned=lambda loss, model, batch: round(loss.item(), 2)), "rounded"),
+        (stepping(returned=lambda loss, model, batch: f"{loss.item():.4f}"), "Return the loss"),
+        (stepping(returned=lambda loss, model, batch: model), "Return the loss"),
+        (stepping(returned=lambda loss, model, batch: None), "returns nothing"),
     ],
 }  # fmt: skip
