@@ -8,7 +8,7 @@ NOTHING = "none of the twelve"
 class Question(NamedTuple):
     """A question with its answers: an answer in words, the sign and what it says, and what follows from it.
 
-    The answers are tried in order; `otherwise` is the last.
+    The answers are tried in order; `otherwise` is the last. Of two that can both be true, the narrower comes first.
     """
 
     words: str
@@ -17,16 +17,16 @@ class Question(NamedTuple):
 
 
 CHART = Question(
-    "Before training: is anything odd about the data or the first loss?",
+    "Before training, look at the data and the first loss. Is anything odd?",
     (
-        ("images are in both sets", "shared images", "some", "validation images in training"),
+        ("images in both sets", "shared images", "some", "validation images in training"),
         ("few classes in a batch", "classes in a batch", "few", "sorted batches"),
         (
-            "first loss too high",
+            "first loss far above guessing",
             "first loss",
             "high",
             Question(
-                "A blank image, alone and beside others: the same answer?",
+                "Give the network a blank image, alone and beside others. Same answer?",
                 (("no", "blank image", "depends on the others", "softmax over the batch"),),
                 ("yes", "pixels from 0 to 255"),
             ),
@@ -35,25 +35,25 @@ CHART = Question(
     (
         "no",
         Question(
-            "Does it learn one batch by heart?",
+            "Train on one batch for 100 steps. Is it learned by heart?",
             (
                 (
                     "no",
                     "one batch",
                     "not learned",
                     Question(
-                        "How large are the updates?",
+                        "By what share does an early step change the weights?",
                         (
                             ("a tenth or more", "updates", "large", "learning rate too high"),
-                            ("a ten-thousandth", "updates", "small", "learning rate too low"),
+                            ("under a thousandth", "updates", "small", "learning rate too low"),
                         ),
                         (
-                            "as usual",
+                            "in between",
                             Question(
-                                "What does the gradient do?",
+                                "Look at each layer's gradient. What does it do?",
                                 (
-                                    ("climbs", "gradient", "grows", "no zero_grad"),
-                                    ("is 0 in a layer", "gradient", "missing in a layer", "features detached"),
+                                    ("keeps climbing", "gradient", "grows", "no zero_grad"),
+                                    ("stays 0 in a layer", "gradient", "missing in a layer", "features detached"),
                                 ),
                                 ("neither", "softmax twice"),
                             ),
@@ -64,15 +64,15 @@ CHART = Question(
             (
                 "yes",
                 Question(
-                    "Evaluated twice: the same result?",
+                    "Evaluate twice in a row. Same result?",
                     (("no", "evaluated twice", "two results", "no eval"),),
                     (
                         "yes",
                         Question(
                             "How does validation compare with training?",
                             (
+                                ("accuracy below guessing", "validation", "worse than guessing", "labels one off"),
                                 ("loss far above", "validation", "far above training", "validation not normalized"),
-                                ("worse than guessing", "validation", "worse than guessing", "labels one off"),
                             ),
                             ("about the same", NOTHING),
                         ),
