@@ -58,7 +58,7 @@ PATIENTS = {
     "learning rate too low": Patient(
         {"optimizer = torch.optim.Adam(model.parameters(), lr=0.001)": "optimizer = torch.optim.Adam(model.parameters(), lr=0.00001)"},
         {"updates": "small", "one batch": "not learned", "gradient": "steady"},
-        "Nothing is wrong with the direction; each step is just a hundred times too short. The gradient stays as large as "
+        "Nothing is wrong with the direction; each step is a hundred times too short. The gradient stays as large as "
         "at the beginning, since the weights have hardly moved.",
     ),
     "pixels from 0 to 255": Patient(
