@@ -11,8 +11,8 @@ from course.clinic import healthy
 from helpers.diagnosis import BY_HEART, Watch
 
 STEPS = 200  # of a patient's training
-IMAGES = 6400  # it trains on, or all there are
-VAL_IMAGES = 2000
+IMAGES = 3200  # it trains on, or all there are
+VAL_IMAGES = 1000
 SOURCE = inspect.getsource(healthy)
 
 
