@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from helpers import diagnosis
+from helpers import diagnosis, settings
 from helpers.diagnosis import ADVICE, LIMITS, USUAL, Watch, dead_share, readings, update_ratio
 from helpers.model import BatchNormNet
 
@@ -339,7 +340,7 @@ def test_an_endless_stream_of_batches_is_taken_only_as_long_as_it_is_needed() ->
     assert (len(drawn), len(watch.losses), len(watch.epochs)) == (10, 16, 2)  # 8 to train with, two epochs
 
 
-# --- the sheet ---
+# --- the sheet, and its page ---
 
 
 @pytest.fixture
@@ -365,3 +366,20 @@ def test_the_sheet_says_in_words_what_is_odd_and_what_to_try(
     diagnosis.sheet(model, batches, SGD(model.parameters(), lr=rate), steps=100)
     assert capsys.readouterr().out == f"{words}\n"
     assert [all(sign in alt for sign in USUAL) for alt in shown] == [True]
+
+
+PAGE = (settings.ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+
+
+def test_the_pages_example_runs_and_prints_what_the_page_says(shown: list[str], capsys: pytest.CaptureFixture) -> None:
+    _, code, _, printed, _ = re.split(r"^```(?:python)?\n", PAGE, flags=re.MULTILINE)
+    exec(code, {})
+    assert capsys.readouterr().out == printed
+    assert len(shown) == 1
+
+
+def test_the_page_has_every_sign_and_every_limit() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ")][1:]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == list(USUAL)
+    limits = [number for row in rows for number in re.findall(r"\d+\.\d+", row.split(" | ")[2])]
+    assert sorted(map(float, limits)) == sorted(LIMITS.values())
