@@ -121,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add("doctor", doctor, "tell in seconds whether the course can run here, and how fast")
     command = add("record", record, "run the sweeps on MNIST that results/ quotes; three hours")
-    command.add_argument("--clinic", action="store_true", help="only chapter 9's trainings; 15 minutes")
+    command.add_argument("--clinic", action="store_true", help="only chapter 9's trainings; twenty minutes")
     command = add("tables", tables, "write the tables in the README and results/, and the teacher's page")
     command.add_argument("--check", action="store_true", help="write nothing; exit status 1 if they differ")
     add_chapters(add("refresh", refresh, "execute the notebooks in place on MNIST, to commit their outputs"))
