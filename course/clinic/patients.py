@@ -39,7 +39,7 @@ PATIENTS = {
     ),
     "softmax twice": Patient(
         {"loss = F.nll_loss(log_probs, batch_labels)": "loss = F.cross_entropy(log_probs.exp(), batch_labels)"},
-        {"loss and accuracy": "loss too high", "first loss": "as expected", "one batch": "not learned"},
+        {"loss and accuracy": "loss too high", "first loss": "as expected", "one batch": "not learned", "gradient": "steady"},
         "`cross_entropy` expects logits, and applies a softmax of its own. Given probabilities, all of them between 0 and "
         "1, it can never see an answer that is sure: even a perfect one has a loss of ln(1 + 9/e) = 1.461.",
     ),

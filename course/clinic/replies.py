@@ -10,6 +10,7 @@ WOULD = {  # a mistake and a sign that it must show: how it would show
     ("softmax twice", "loss and accuracy"): "With a second softmax, most answers are right after a while, and yet the loss never gets below 1.461.",
     ("softmax twice", "first loss"): "With a second softmax, the first loss is still that of guessing: even probabilities stay even.",
     ("softmax twice", "one batch"): "With a second softmax, not even the loss of one batch gets below 1.461.",
+    ("softmax twice", "gradient"): "With a second softmax, every layer gets a gradient, and none climbs to many times its first height.",
     ("no eval", "evaluated twice"): "Without `eval()`, dropout draws anew in each evaluation, so two of them differ.",
     ("no eval", "blank image"): "Without `eval()`, the same image gets another answer each time.",
     ("learning rate too high", "updates"): "With such a learning rate, the first steps change the weights by a tenth and more.",
