@@ -50,7 +50,7 @@ ADVICE = {  # for whatever else a sign may say
     "high": "The first loss is far above that of guessing. Look at the range of the inputs, and the softmax's axis.",
     "depends on the others": "The answer to an image depends on the rest of its batch. Is eval() missing, or is there "
     "a softmax or a mean over axis 0?",
-    "not learned": "It can't learn even one batch by heart. Look between loss and update, not at the data.",
+    "not learned": "It can't learn even one batch by heart. Look for a mistake in the computation.",
     "two results": "The same evaluation gives two results. Call eval() first.",
     "grows": "The gradient grows and grows. Is zero_grad() missing?",
     "missing in a layer": "A layer gets no gradient. Look for detach(), requires_grad, and ReLUs that are always 0.",

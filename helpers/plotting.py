@@ -233,7 +233,9 @@ def vital_signs(watch: Any, title: str) -> Figure:
         axes.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     gradient.set_ylim(bottom=gradient.get_ylim()[0] / 10)  # room for the names
-    gradient.legend(fontsize=7, ncols=2, loc="lower center", columnspacing=1, handlelength=1.6)
+    gradient.legend(
+        fontsize=7, ncols=2 if max(map(len, layers)) < 20 else 1, loc="lower center", columnspacing=1, handlelength=1.6
+    )
     for axes in grid[0]:
         axes.set(xlabel="step", xlim=(0, len(steps)))
     train, val, accuracy = zip(*watch.epochs, strict=True)
@@ -245,7 +247,7 @@ def vital_signs(watch: Any, title: str) -> Figure:
     epochs.legend(fontsize=7)
     bars = dead.barh(list(watch.dead), [100 * share for share in watch.dead.values()], color=BLUE)
     dead.bar_label(bars, fmt="%.0f %%", padding=3, fontsize=8)
-    dead.set(title="dead channels", xlim=(0, 130), xticks=(0, 50, 100), xlabel="percent of each ReLU's")
+    dead.set(title="dead channels", xlim=(0, 130), xticks=(0, 50, 100), xlabel="percent of each ReLU")
     dead.invert_yaxis()
     shares = watch.confusion / watch.confusion.sum(dim=1, keepdim=True).clamp(min=1)
     confusion.imshow(shares.numpy(), cmap=INK, vmin=0, vmax=1)

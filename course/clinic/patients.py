@@ -41,7 +41,7 @@ PATIENTS = {
         {"loss = F.nll_loss(log_probs, batch_labels)": "loss = F.cross_entropy(log_probs.exp(), batch_labels)"},
         {"loss and accuracy": "loss too high", "first loss": "as expected", "one batch": "not learned", "gradient": "steady"},
         "`cross_entropy` expects logits, and applies a softmax of its own. Given probabilities, all of them between 0 and "
-        "1, it can never see an answer that is sure: even a perfect one has a loss of ln(1 + 9/e) = 1.461.",
+        "1, it can never see an answer that is sure: even for a perfect one, the loss has a floor.",
     ),
     "no eval": Patient(
         {"model.eval()": ""},
@@ -70,7 +70,7 @@ PATIENTS = {
     "labels one off": Patient(
         {"train_set = TensorDataset(prepare(pixels), labels)": "train_set = TensorDataset(prepare(pixels), (labels + 1) % 10)"},
         {"validation": "worse than guessing", "one batch": "learned by heart"},
-        "The training labels are numbered from 1, the validation labels from 0. The network learns perfectly well, and "
+        "Each training label is one too high, and 9 has become 0. The network learns perfectly well, and "
         "what it learns is one off, so that nearly every validation image is misread.",
     ),
     "sorted batches": Patient(
@@ -85,7 +85,7 @@ PATIENTS = {
     "validation images in training": Patient(
         {"torch.manual_seed(seed)": "torch.manual_seed(seed)\npixels, labels = torch.cat([pixels, val_pixels]), torch.cat([labels, val_labels])"},
         {"shared images": "some"},
-        "The training set holds the validation images as well. Every score is a little too good, and no curve looks odd: "
+        "The training set holds the validation images as well. Every score is a little too good, and no panel looks ill: "
         "only counting finds this one.",
     ),
     "softmax over the batch": Patient(

@@ -7,9 +7,9 @@ patient doesn't.
 WOULD = {  # a mistake and a sign that it must show: how it would show
     ("no zero_grad", "gradient"): "Without `zero_grad()`, the gradients of all steps add up, and the curves climb to many times their first height.",
     ("no zero_grad", "one batch"): "Without `zero_grad()`, even one batch can't be learned by heart: the steps follow gradients that are long out of date.",
-    ("softmax twice", "loss and accuracy"): "With a second softmax, most answers are right after a while, and yet the loss never gets below 1.461.",
+    ("softmax twice", "loss and accuracy"): "With a second softmax, most answers are right after a while, and yet the loss of the steps stays high.",
     ("softmax twice", "first loss"): "With a second softmax, the first loss is still that of guessing: even probabilities stay even.",
-    ("softmax twice", "one batch"): "With a second softmax, not even the loss of one batch gets below 1.461.",
+    ("softmax twice", "one batch"): "With a second softmax, not even the loss of one batch gets low.",
     ("softmax twice", "gradient"): "With a second softmax, every layer gets a gradient, and none climbs to many times its first height.",
     ("no eval", "evaluated twice"): "Without `eval()`, dropout draws anew in each evaluation, so two of them differ.",
     ("no eval", "blank image"): "Without `eval()`, the same image gets another answer each time.",
