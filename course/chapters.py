@@ -116,6 +116,27 @@ def check_assignments(chapters: Sequence[Path], assignments: Sequence[tuple[str,
     return values
 
 
+def check_data(chapters: Sequence[Path], values: dict[str, Any]) -> dict[str, Any]:
+    """Check what a rule can't tell: that the images are there, that the split leaves some, that the device exists.
+
+    Returns:
+        The data set that `auto` found, `{"dataset": "mnist"}`; nothing for chapters that take none.
+
+    Raises:
+        ValueError: what is wrong, and what to do.
+    """
+    if not any("dataset" in parameter_names(chapter) for chapter in chapters):
+        return {}
+    from helpers import data, training  # PyTorch
+
+    dataset = data.load_dataset(values.get("dataset", "auto"), values.get("data_dir", "data"))
+    data.split(dataset, values.get("val_size"), seed=0)
+    training.choose_device(values.get("device", "auto"))
+    if dataset.note:
+        print(f"MNIST can't be had, so this run uses {dataset.title}, 1,797 small images.\n({dataset.note})\n")
+    return {"dataset": dataset.name}
+
+
 def located(chapter: str) -> Path:
     """Return the file of a chapter that `settings.shown` named, perhaps on another machine, where the course's own
     chapters are somewhere else."""
