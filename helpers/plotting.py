@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +23,8 @@ from torch import Tensor
 from helpers import settings
 from helpers.data import Dataset
 from helpers.results import atomic_save
+
+# The functions that need seaborn import it: that takes half a second, which chapters without them need not wait.
 
 BLUE, ORANGE, GRAY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without color
 WIDTH = 8.0  # inches: the width of a page
@@ -110,6 +111,8 @@ def _columns_for(captions: Sequence[str]) -> int:
 
 def pixel_table(image: Tensor, title: str) -> Figure:
     """Draw one uint8 image (28, 28) with the number of each pixel written into it."""
+    import seaborn as sns
+
     figure, axes = page(WIDTH + 0.4)
     sns.heatmap(image.numpy(), annot=True, fmt="d", annot_kws={"size": 6.5}, cmap=INK, cbar=False, square=True, ax=axes)
     axes.set(title=title, xlabel="column", ylabel="row")
@@ -135,13 +138,15 @@ def class_counts(counts: dict[str, Sequence[int]], class_names: Sequence[str], t
 def pixel_histogram(images: Tensor, title: str) -> Figure:
     """Draw how many pixels of uint8 images (N, 28, 28) have each gray value, on a logarithmic axis."""
     figure, axes = page(2.8)
-    axes.bar(range(256), np.bincount(images.flatten().numpy(), minlength=256), width=1.0, color=BLUE)
+    axes.bar(range(256), images.flatten().bincount(minlength=256).numpy(), width=1.0, color=BLUE)
     axes.set(title=title, xlabel="pixel value (0 = paper, 255 = ink)", ylabel="pixels", yscale="log")
     return figure
 
 
 def convolution(image: Tensor, kernels: dict[str, Tensor], results: dict[str, Tensor]) -> Figure:
     """Draw one image, and kernels (k, k) with the feature map of each below it: purple above zero, orange below."""
+    import seaborn as sns
+
     figure, grid = page(4.6, 2, len(kernels) + 1, squeeze=False)
     draw_image(grid[0, 0], image, "the image")
     grid[1, 0].set_axis_off()
@@ -261,6 +266,8 @@ def vital_signs(watch: Any, title: str) -> Figure:
 
 def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> Figure:
     """Draw a matrix, int64 (10, 10), rows true, columns predicted: as counts, and in percent of the true class."""
+    import seaborn as sns
+
     counts = matrix.numpy()
     shares = 100 * counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     figure, (left, right) = page(4.6, 1, 2)
@@ -445,6 +452,8 @@ def heatmap(means: pd.DataFrame, spreads: pd.DataFrame, title: str, label: str) 
         spreads: the standard deviations, in the same order; NaN writes none.
         label: of the colors.
     """
+    import seaborn as sns
+
     figure, axes = page(1.4 + 0.7 * len(means))
     words = means.map("{:.2f}".format) + spreads.map(lambda value: "" if np.isnan(value) else f"\n± {value:.2f}")
     lowest = max(means.min(axis=None), means.max(axis=None) - SPAN)
