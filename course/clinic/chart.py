@@ -45,17 +45,19 @@ CHART = Question(
                         "By what share does an early step change the weights?",
                         (
                             ("a tenth or more", "updates", "large", "learning rate too high"),
-                            ("under a thousandth", "updates", "small", "learning rate too low"),
+                            ("far below a thousandth", "updates", "small", "learning rate too low"),
                         ),
                         (
                             "in between",
                             Question(
-                                "Look at each layer's gradient. What does it do?",
+                                "What does each layer's gradient do? And how many answers are right?",
                                 (
                                     ("keeps climbing", "gradient", "grows", "no zero_grad"),
                                     ("stays 0 in a layer", "gradient", "missing in a layer", "features detached"),
+                                    # Not by elimination: a mistake that isn't among the twelve may get here, too.
+                                    ("most answers right", "loss and accuracy", "loss too high", "softmax twice"),
                                 ),
-                                ("neither", "softmax twice"),
+                                ("none of these", NOTHING),
                             ),
                         ),
                     ),

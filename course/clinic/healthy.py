@@ -17,7 +17,14 @@ class Network(MNISTClassification):
         return torch.log_softmax(logits, dim=1)
 
 
-def train(pixels: Tensor, labels: Tensor, val_pixels: Tensor, val_labels: Tensor, epochs: int, seed: int) -> Watch:
+def train(
+    pixels: Tensor,
+    labels: Tensor,
+    val_pixels: Tensor,
+    val_labels: Tensor,
+    epochs: int,
+    seed: int,
+) -> Watch:
     """Train on pixels uint8 (N, 28, 28) and labels int64 (N,), and return what was noted."""
     torch.manual_seed(seed)
     mean, std = data.pixel_statistics(pixels)

@@ -52,7 +52,7 @@ PATIENTS = {
     "learning rate too high": Patient(
         {"optimizer = torch.optim.Adam(model.parameters(), lr=0.001)": "optimizer = torch.optim.Adam(model.parameters(), lr=0.1)"},
         {"updates": "large", "one batch": "not learned"},
-        "The first steps are a hundred times too long. They throw the weights to where every ReLU is 0 for every image; "
+        "The first steps are a hundred times too long. They throw the weights to where whole ReLUs are 0 for every image; "
         "from there no gradient leads back, and all that is left to learn is how frequent each class is.",
     ),
     "learning rate too low": Patient(
@@ -85,7 +85,7 @@ PATIENTS = {
     "validation images in training": Patient(
         {"torch.manual_seed(seed)": "torch.manual_seed(seed)\npixels, labels = torch.cat([pixels, val_pixels]), torch.cat([labels, val_labels])"},
         {"shared images": "some"},
-        "The training set holds the validation images as well. Every score is a little too good, and no panel looks ill: "
+        "The training set holds the validation images as well. The validation scores are too good, and no panel looks ill: "
         "only counting finds this one.",
     ),
     "softmax over the batch": Patient(
