@@ -5,6 +5,7 @@
 
 import copy
 import math
+import textwrap
 from collections.abc import Callable, Iterable
 from itertools import islice
 from statistics import fmean
@@ -50,7 +51,7 @@ ADVICE = {  # for whatever else a sign may say
     "high": "The first loss is far above that of guessing. Look at the range of the inputs, and the softmax's axis.",
     "depends on the others": "The answer to an image depends on the rest of its batch. Is eval() missing, or is there "
     "a softmax or a mean over axis 0?",
-    "not learned": "It can't learn even one batch by heart. Look for a mistake in the code: what goes in, loss, update.",
+    "not learned": "It can't learn even one batch by heart. Look for a mistake in the code: input, loss, update.",
     "two results": "The same evaluation gives two results. Call eval() first.",
     "grows": "The gradient grows and grows. Is zero_grad() missing?",
     "missing in a layer": "A layer gets no gradient. Look for detach(), requires_grad, and ReLUs that are always 0.",
@@ -284,6 +285,8 @@ def sheet(
     """Examine a model (arguments and errors as for `examine`), show its signs, and say what is odd and what to try."""
     watch = examine(model, batches, optimizer, val_batches, loss_function, steps)
     says = readings(watch)
-    plotting.show(plotting.vital_signs(watch, f"Vital signs of {type(model).__name__}"), alt="; ".join(f"{sign}: {reading}" for sign, reading in says.items()))
+    alt = "; ".join(f"{sign}: {reading}" for sign, reading in says.items())
+    plotting.show(plotting.vital_signs(watch, f"Vital signs of {type(model).__name__}"), alt=alt)
     odd = [f"{sign}: {reading}. {ADVICE[reading]}" for sign, reading in says.items() if reading != USUAL[sign]]
-    print("\n".join(odd or [f"All {len(USUAL)} signs are as in a healthy training."]))
+    lines = odd or [f"All {len(USUAL)} signs are as in a healthy training."]
+    print("\n".join(textwrap.fill(line, 92) for line in lines))
