@@ -50,14 +50,19 @@ CHART = Question(
                         (
                             "in between",
                             Question(
-                                "What does each layer's gradient do? And how many answers are right?",
+                                "What is odd, a gradient or the loss?",
                                 (
-                                    ("keeps climbing", "gradient", "grows", "no zero_grad"),
-                                    ("stays 0 in a layer", "gradient", "missing in a layer", "features detached"),
+                                    ("gradient keeps climbing", "gradient", "grows", "no zero_grad"),
+                                    ("no gradient in a layer", "gradient", "missing in a layer", "features detached"),
                                     # Not by elimination: a mistake that isn't among the twelve may get here, too.
-                                    ("most answers right", "loss and accuracy", "loss too high", "softmax twice"),
+                                    (
+                                        "loss high, most answers right",
+                                        "loss and accuracy",
+                                        "loss too high",
+                                        "softmax twice",
+                                    ),
                                 ),
-                                ("none of these", NOTHING),
+                                ("neither", NOTHING),
                             ),
                         ),
                     ),

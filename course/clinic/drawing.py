@@ -10,7 +10,7 @@ from matplotlib.patches import FancyBboxPatch
 from course.clinic.chart import CHART, Question
 from helpers.plotting import WIDTH
 
-SIZE = 9.5  # points, of all words but the title
+SIZE = 9.0  # points, of all words but the title
 # Inches.
 LINE = 1.2 * SIZE / 72
 GAP = LINE / 2  # between boxes, from top to bottom
