@@ -85,8 +85,8 @@ PATIENTS = {
     "validation images in training": Patient(
         {"torch.manual_seed(seed)": "torch.manual_seed(seed)\npixels, labels = torch.cat([pixels, val_pixels]), torch.cat([labels, val_labels])"},
         {"shared images": "some"},
-        "The training set holds the validation images as well. The validation scores are too good, and no panel looks ill: "
-        "only counting finds this one.",
+        "The training set holds the validation images as well. The validation scores are too good, and no panel looks ill, "
+        "apart from a few more steps: counting finds this one.",
     ),
     "softmax over the batch": Patient(
         {"return torch.log_softmax(logits, dim=1)": "return torch.log_softmax(logits, dim=0)"},
