@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from itertools import islice
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -274,16 +275,9 @@ def _train(
     return watch
 
 
-def sheet(
-    model: nn.Module,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    optimizer: Optimizer,
-    val_batches: Iterable[tuple[Tensor, Tensor]] | None = None,
-    loss_function: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
-    steps: int = 300,
-) -> None:
-    """Examine a model (arguments and errors as for `examine`), show its signs, and say what is odd and what to try."""
-    watch = examine(model, batches, optimizer, val_batches, loss_function, steps)
+def sheet(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], optimizer: Optimizer, **options: Any) -> None:
+    """Examine a model, show its signs, and say what is odd and what to try; arguments and errors as for `examine`."""
+    watch = examine(model, batches, optimizer, **options)
     says = readings(watch)
     alt = "; ".join(f"{sign}: {reading}" for sign, reading in says.items())
     plotting.show(plotting.vital_signs(watch, f"Vital signs of {type(model).__name__}"), alt=alt)

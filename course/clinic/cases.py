@@ -15,7 +15,7 @@ from helpers import data, plotting
 from helpers.diagnosis import USUAL, Watch, readings
 
 TESTS = ("shared images", "classes in a batch", "blank image", "one batch", "evaluated twice")  # not on the sheet
-ORDER = (  # in which the chapter's patients lie; no two neighbors share a panel
+ORDER = (  # the chapter's patients, from 1; fixed, so that a class can speak of patient 7
     "no eval",
     "learning rate too high",
     "softmax twice",
