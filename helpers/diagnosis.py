@@ -37,13 +37,13 @@ LIMITS = {  # of `numbers`; results/README.md shows how far from them the traini
     "first loss": 1.3,
     "last losses": 0.55,
     "blank image": 1e-3,
-    "one batch": 0.28,
+    "one batch": 0.26,
     "evaluated twice": 1e-3,
-    "gradient's growth": 4.7,
+    "gradient's growth": 6,
     "small updates": 7e-4,
     "large updates": 0.1,
     "gap": 0.09,
-    "accuracy": 0.7,
+    "accuracy": 0.65,
     "times guessing": 0.3,
 }
 ADVICE = {  # for whatever else a sign may say
@@ -118,7 +118,12 @@ class Watch:
 
     @torch.no_grad()
     def epoch(self, images: Tensor, labels: Tensor) -> None:
-        """Evaluate the model, in the mode that it is in, on validation images (N, …) and labels int64 (N,)."""
+        """Evaluate the model, in the mode that it is in, on validation images (N, …) and labels int64 (N,).
+
+        Without images, nothing is evaluated.
+        """
+        if not len(images):
+            return
         relus = {name: module for name, module in self.model.named_modules() if isinstance(module, nn.ReLU)}
         hooks = [
             relu.register_forward_hook(lambda _, __, outputs, name=name: self.dead.update({name: dead_share(outputs)}))

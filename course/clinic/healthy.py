@@ -34,7 +34,7 @@ def train(
 
     val_images = prepare(val_pixels)
     train_set = TensorDataset(prepare(pixels), labels)
-    batches = data.make_batches(train_set, batch_size=64, shuffle=True, seed=seed)
+    batches = data.make_batches(train_set, batch_size=32, shuffle=True, seed=seed)
     model = Network()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     watch = Watch(model)

@@ -11,7 +11,8 @@ from course.clinic import healthy
 from helpers.diagnosis import BY_HEART, Watch
 
 STEPS = 200  # of a patient's training
-IMAGES = 3200  # it trains on, or all there are
+BATCH_SIZE = 32  # of the healthy training
+IMAGES = 1600  # it trains on, or all there are
 VAL_IMAGES = 1000
 SOURCE = inspect.getsource(healthy)
 
@@ -76,7 +77,7 @@ PATIENTS = {
     "sorted batches": Patient(
         {
             "train_set = TensorDataset(prepare(pixels), labels)": "train_set = TensorDataset(prepare(pixels)[labels.argsort()], labels.sort().values)",
-            "batches = data.make_batches(train_set, batch_size=64, shuffle=True, seed=seed)": "batches = data.make_batches(train_set, batch_size=64)",
+            "batches = data.make_batches(train_set, batch_size=32, shuffle=True, seed=seed)": "batches = data.make_batches(train_set, batch_size=32)",
         },
         {"classes in a batch": "few"},
         "The images come class by class, as they do from folders, and nobody shuffles them. While there are only zeros, "
@@ -91,8 +92,8 @@ PATIENTS = {
     "softmax over the batch": Patient(
         {"return torch.log_softmax(logits, dim=1)": "return torch.log_softmax(logits, dim=0)"},
         {"first loss": "high", "blank image": "depends on the others"},
-        "Axis 0 is the batch. For each class, the probabilities of 64 images now add up to 1, so an even guess costs "
-        "ln 64 = 4.16, and an image's answer depends on which others happen to be in its batch.",
+        "Axis 0 is the batch. For each class, the probabilities of 32 images now add up to 1, so an even guess costs "
+        "ln 32 = 3.47, and an image's answer depends on which others happen to be in its batch.",
     ),
     "validation not normalized": Patient(
         {"val_images = prepare(val_pixels)": "val_images = val_pixels.unsqueeze(1) / 255"},
@@ -144,7 +145,7 @@ def examine(changes: dict[str, str], train_set: TensorDataset, val_set: TensorDa
     train = training(changes)
     pixels, labels = (part[:IMAGES] for part in train_set.tensors)
     val = [part[:VAL_IMAGES] for part in val_set.tensors]
-    watch = train(pixels, labels, *val, epochs=-(-STEPS // -(-len(labels) // 64)), seed=seed)
-    one_batch = [pixels[:64], labels[:64], *(part[:16] for part in val)]  # what it scores there is of no interest
+    watch = train(pixels, labels, *val, epochs=-(-STEPS // -(-len(labels) // BATCH_SIZE)), seed=seed)
+    one_batch = [pixels[:BATCH_SIZE], labels[:BATCH_SIZE], *(part[:0] for part in val)]  # what it scores is of no interest
     watch.measured["one batch"] = fmean(train(*one_batch, epochs=BY_HEART, seed=seed).losses[-10:])
     return watch

@@ -24,7 +24,7 @@ WOULD = {  # a mistake and a sign that it must show: how it would show
     ("labels one off", "one batch"): "Labels that are one off can be learned by heart as well as any.",
     ("sorted batches", "classes in a batch"): "If nobody shuffles sorted images, a batch holds one or two classes.",
     ("validation images in training", "shared images"): "Then the same images would be found in both sets.",
-    ("softmax over the batch", "first loss"): "With a softmax over the batch, an even guess costs ln 64 = 4.16.",
+    ("softmax over the batch", "first loss"): "With a softmax over the batch, an even guess costs ln 32 = 3.47.",
     ("softmax over the batch", "blank image"): "With a softmax over the batch, an image's answer depends on the others in its batch.",
     ("validation not normalized", "validation"): "Then the validation loss would be far above the training loss, with most answers right all the same.",
     ("validation not normalized", "one batch"): "Nothing is wrong with the training then, so one batch is soon learned by heart.",

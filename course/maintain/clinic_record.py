@@ -21,7 +21,7 @@ SEEDS = dict.fromkeys(PATIENTS, 5) | {HEALTHY: 20}  # so many, from 0
 
 
 def record() -> None:
-    """Run all trainings, about twenty minutes on one core; what the same code has finished isn't run again.
+    """Run all trainings, about six minutes on two cores; what the same code has finished isn't run again.
 
     Raises:
         ValueError: MNIST can't be had.
