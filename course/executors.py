@@ -218,7 +218,7 @@ class SlurmExecutor(ThreadPoolExecutor):
             with redirect_stderr(io.StringIO()):  # to which submitit repeats what `sbatch` said
                 return self._queue.submit(function, *words, **options)
         except RuntimeError as error:
-            reason = str(error).strip().rpartition("\n")[2] or "no message"
+            reason = str(error).strip().partition("\n")[0] or "no message"
             self._refused = CommandError(f"SLURM refused a job ({reason}). Finished runs are kept")
             raise self._refused from None
 

@@ -121,7 +121,7 @@ def test_what_sbatch_refuses_ends_the_sweep_in_one_line(
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     slurm = sweep.parse_slurm(["partition=shrt", "time=7", "cpus-per-task=2", "mem=4G"])
-    line = r"^SLURM refused a job \(sbatch: error: Batch job submission failed: no such\)\. Finished runs are kept$"
+    line = r"^SLURM refused a job \(sbatch: error: invalid partition specified: shrt\)\. Finished runs are kept$"
     with pytest.raises(CommandError, match=line):
         sweep.sweep([tiny.path], GRID, tmp_path / "out", 9, slurm=slurm)
     assert capfd.readouterr().err == ""
