@@ -195,8 +195,11 @@ class SlurmExecutor(ThreadPoolExecutor):
         try:
             return job.result()
         except Exception:  # of its time, its machine, or what is installed there
-            said = (job.stderr() or "").strip().rpartition("\n")[2] or "it said nothing"
-            return RunResult(f"SLURM's job {job.job_id} ended without a result ({job.state}): {said}")
+            said = (job.stderr() or "it said nothing").strip()
+            if "timed-out" in said:  # submitit's word
+                return RunResult(f"the time of SLURM's job {job.job_id} was up; give more minutes: --slurm time=…")
+            last = said.rpartition("\n")[2]
+            return RunResult(f"SLURM's job {job.job_id} ended without a result ({job.state}): {last}")
 
     def _hand_in(self, function: Callable, *words: Any, **options: Any) -> Any:
         """Return a job of submitit's, which SLURM now has in its queue.
