@@ -66,8 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_parameters(command)
     command.add_argument("--grid", action="append", default=[], metavar="NAME=V1,V2,…", help="every combination runs")
     command.add_argument("--seeds", type=int, metavar="N", help="run each combination with seeds 0 to N-1")
-    command.add_argument("--workers", type=int, metavar="W", help="runs at a time; default: cores, up to 4")
+    command.add_argument("--workers", type=int, metavar="W", help="runs at a time; default: cores, up to 4; SLURM: 100")
     command.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT")
+    command.add_argument("--slurm", nargs="*", metavar="NAME=VALUE", help="run as SLURM's jobs, with sbatch's options")
     command.add_argument("--patience", type=float, metavar="SECONDS", help="give up after so long without a worker")
     command.add_argument("--out", type=folder.given, required=True, metavar="DIR", help="new, or a sweep's to resume")
 
@@ -217,11 +218,11 @@ def run(options: Namespace) -> int:
 def sweep(options: Namespace) -> int:
     """Run a grid with several seeds; leave one folder per run, and the tables, in the folder `--out`."""
     from course.chapters import select_chapters
-    from course.sweep import parse_grid, sweep
+    from course.sweep import parse_grid, parse_slurm, sweep
 
-    grid, out = parse_grid(options.grid), options.out
+    grid, out, slurm = parse_grid(options.grid), options.out, parse_slurm(options.slurm)
     chapters = select_chapters(options.chapters)
-    where = (options.workers, options.scheduler, options.patience)
+    where = (options.workers, options.scheduler, options.patience, slurm)
     results = sweep(chapters, grid, out, options.seeds, options.parameter, *where)
     failed = results[results["status"] == "failed"]
     print("\n" + (out / "summary.md").read_text(encoding="utf-8"))

@@ -1,13 +1,16 @@
-"""Where the runs of a sweep are done: each in a process of its own, for which a thread or a Dask worker waits.
+"""Where the runs of a sweep are done: each in a process, for which a thread, a Dask worker or a SLURM job waits.
 
 A process each, because papermill changes the current folder of the process that it works in, because a run that dies
-(of memory, say) must not take others along, and because the number of threads is fixed when a process starts. Nothing
-here needs a folder that two machines share: what a run wrote comes back in its result. Loads no PyTorch.
+(of memory, say) must not take others along, and because the number of threads is fixed when a process starts. What a
+run wrote comes back in its result: through Dask's scheduler, or through a folder that SLURM's machines share. Loads no
+PyTorch.
 """
 
 import asyncio
+import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +28,8 @@ from course.chapters import located
 from helpers import settings
 
 ANSWER_TIMEOUT = 10  # seconds for a scheduler to answer
+SLURM = "slurm"  # what submitit calls it; a test puts "local"
+SLURM_MINUTES = 60  # of a job, by default
 _lock = threading.Lock()  # for the two below
 _running: dict[subprocess.Popen, str] = {}  # the runs of this process, each with its sweep
 _stopped: set[str] = set()
@@ -135,19 +140,113 @@ def stop_runs(sweep: str) -> None:
             process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
 
 
+class SlurmExecutor(ThreadPoolExecutor):
+    """Does each call as a job of SLURM, for which one of its threads waits; takes as many at a time as it has threads.
+
+    Args:
+        jobs: number of threads.
+        options: of `sbatch`, by name; `time` in whole minutes.
+        out: where jobs get their work and leave their results, in a folder that is made for the time being. SLURM's
+            machines must see it by the same path.
+        sweep: see `stop_runs`, which cancels the jobs, too.
+
+    Raises:
+        ValueError: submitit or SLURM is not installed.
+    """
+
+    def __init__(self, jobs: int, options: Mapping[str, str], out: Path, sweep: str):
+        try:
+            from submitit import AutoExecutor
+        except ImportError:
+            raise ValueError("slurm: needs the package submitit; run: python -m pip install submitit") from None
+        if SLURM == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
+            raise ValueError("slurm: sbatch and srun are not here; sweep where SLURM takes jobs, such as a login node")
+        super().__init__(jobs)
+        self._options, self._out, self._sweep = dict(options), out, sweep
+        self._auto, self._folder = AutoExecutor, ""
+        self._queue: Any = None
+        self._refused: CommandError | None = None
+        self._lock = threading.Lock()  # for submitit, which is not made for several threads
+
+    def submit(self, function: Callable, /, *words: Any, **options: Any) -> Future:  # type: ignore[override]
+        """Hand in a call that returns a `RunResult`."""
+        return super().submit(self._do, function, *words, **options)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Remove the folder as well, unless there are jobs at work."""
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if wait:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _do(self, function: Callable, *words: Any, **options: Any) -> RunResult:
+        with self._lock:
+            if is_stopped(self._sweep):
+                return RunResult("the sweep was stopped")
+            job = self._hand_in(function, *words, **options)
+        while True:
+            with self._lock:
+                done = job.done()
+            if done:
+                break
+            if is_stopped(self._sweep):
+                job.cancel(check=False)
+                return RunResult("the sweep was stopped")
+            time.sleep(1)
+        try:
+            return job.result()
+        except Exception:  # of its time, its machine, or what is installed there
+            said = (job.stderr() or "it said nothing").strip()
+            if "timed-out" in said:  # submitit's word
+                return RunResult(f"the time of SLURM's job {job.job_id} was up; give more minutes: --slurm time=…")
+            last = said.rpartition("\n")[2]
+            return RunResult(f"SLURM's job {job.job_id} ended without a result ({job.state}): {last}")
+
+    def _hand_in(self, function: Callable, *words: Any, **options: Any) -> Any:
+        """Return a job of submitit's, which SLURM now has in its queue.
+
+        Raises:
+            CommandError: SLURM refused it, or an earlier one.
+        """
+        if self._refused is not None:
+            raise self._refused
+        if self._queue is None:
+            logging.getLogger("submitit").setLevel(logging.CRITICAL)  # what matters of it, we say ourselves
+            self._folder = tempfile.mkdtemp(prefix=".slurm-", dir=self._out)  # for us alone: results are unpickled
+            self._queue = self._auto(self._folder, cluster=SLURM)
+            minutes = int(self._options.pop("time", SLURM_MINUTES))
+            self._queue.update_parameters(
+                name="mnist-course", timeout_min=minutes, slurm_additional_parameters=self._options
+            )
+        try:
+            with redirect_stderr(io.StringIO()):  # to which submitit repeats what `sbatch` said
+                return self._queue.submit(function, *words, **options)
+        except RuntimeError as error:
+            reason = str(error).strip().partition("\n")[0] or "no message"
+            self._refused = CommandError(f"SLURM refused a job ({reason}). Finished runs are kept")
+            raise self._refused from None
+
+
 @contextmanager
-def open_executor(workers: int, scheduler: str | None, sweep: str) -> Iterator[tuple[Executor, Callable[[], bool]]]:
-    """Yield where runs are handed in: threads of this process, each of which waits for its run, or a Dask cluster.
+def open_executor(
+    workers: int, scheduler: str | None, sweep: str, slurm: tuple[Mapping[str, str], Path] | None = None
+) -> Iterator[tuple[Executor, Callable[[], bool]]]:
+    """Yield where runs are handed in: threads of this process, each of which waits for its run, or a cluster.
 
     Beside it comes a function that tells whether it has any workers at the moment.
 
     An exception in the `with` block, Ctrl-C for one, stops the runs of `sweep` that have begun and drops the others.
 
+    Args:
+        workers: how many threads; a Dask cluster has workers of its own.
+        scheduler: address of a Dask scheduler.
+        sweep: see `stop_runs`.
+        slurm: for SLURM, `options` and `out` of `SlurmExecutor`.
+
     Raises:
-        ValueError: no scheduler answers at that address.
+        ValueError: no scheduler answers at that address; submitit or SLURM is not installed.
     """
     if scheduler is None:
-        with ThreadPoolExecutor(workers) as executor:
+        with ThreadPoolExecutor(workers) if slurm is None else SlurmExecutor(workers, *slurm, sweep) as executor:
             try:
                 yield executor, lambda: True
             except BaseException:
@@ -199,14 +298,21 @@ async def check_scheduler_reachable(address: str) -> None:
     await comm.close()
 
 
+def ends_sweep(future: Future) -> bool:
+    """Tell of a future that is done whether `result_of` raises an error."""
+    return future.cancelled() or isinstance(future.exception(), CommandError)
+
+
 def result_of(future: Future) -> RunResult:
     """Return what came of a run; also where its worker was lost, so that nothing came back.
 
     Raises:
-        CommandError: the scheduler was lost; the message is one line.
+        CommandError: the scheduler was lost, or refuses runs; the message is one line.
     """
     try:
         result = future.result()
+    except CommandError:
+        raise
     except CancelledError:
         raise CommandError(
             "the scheduler is gone. Finished runs are kept; start a new one, and the same command goes on with them"

@@ -1,4 +1,4 @@
-"""Run every combination of a grid with several seeds: on this machine's processors, or on a Dask cluster."""
+"""Run every combination of a grid with several seeds: on this machine's processors, on a Dask cluster, or by SLURM."""
 
 import hashlib
 import itertools
@@ -7,8 +7,8 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from tqdm import tqdm
 import helpers
 from course import CommandError, folder, sweep_tables
 from course.chapters import FOLDERS, check_assignments, check_data, code_of, parameters_of
-from course.executors import open_executor, result_of, run_in_subprocess
+from course.executors import ends_sweep, open_executor, result_of, run_in_subprocess
 from course.sweep_runs import Run, earlier, finished, store
 from helpers import settings
 from helpers.bars import progress_bar
 
 MOST_WORKERS = 4  # by default
+MOST_JOBS = 100  # in SLURM's queue at a time, by default
 MEMORY = 1_500_000_000  # bytes that a run needs with MNIST
 MOST_RUNS = 10_000  # of one sweep
 QUIET = 5  # seconds without a worker, after which a line says so
@@ -47,6 +48,31 @@ def parse_grid(texts: Sequence[str]) -> dict[str, list[str]]:
             raise ValueError(f"grid: {name!r} is given twice; give its values in one go, {name}=V1,V2,…")
         grid[name] = words
     return grid
+
+
+def parse_slurm(texts: Sequence[str] | None) -> dict[str, str] | None:
+    """Turn `["time=30", "cpus-per-task=2"]` into `{"time": "30", "cpus_per_task": "2"}`; None stays None.
+
+    Only what the sweep itself goes by is checked here. The rest is for `sbatch` to judge.
+
+    Raises:
+        ValueError: a text is not of the form NAME=VALUE, a value is no whole number, or the sweep sets this option.
+    """
+    if texts is None:
+        return None
+    options = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        name = name.replace("-", "_")
+        if not name.isidentifier() or not value or not value.isprintable():
+            raise ValueError(f"slurm: got {text!r}; give NAME=VALUE as sbatch knows them, such as partition=short")
+        if name in ("time", "cpus_per_task") and not (value.isdecimal() and int(value) > 0):
+            unit = "minutes" if name == "time" else "processors"
+            raise ValueError(f"slurm: {name}: got {value!r}; give a whole number of {unit}, at least 1")
+        if name in ("array", "nodes", "ntasks", "ntasks_per_node"):
+            raise ValueError(f"slurm: {name} can't be given, since each run is a job with one task; leave it out")
+        options[name] = value
+    return options
 
 
 def plan(
@@ -113,6 +139,7 @@ def sweep(
     workers: int | None = None,
     scheduler: str | None = None,
     patience: float | None = None,
+    slurm: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Run all combinations that are not finished yet in `out`, each in a process, kernels and a folder of its own.
 
@@ -125,18 +152,21 @@ def sweep(
         grid, seeds, fixed: see `plan`.
         out: folder of the sweep.
         workers: runs at the same time on this machine; None takes one for each processor core, at most four. Never
-            more than there are cores and memory for.
+            more than there are cores and memory for. With SLURM, jobs in its queue; None takes up to a hundred.
         scheduler: address of a running Dask scheduler; its workers do the runs then.
         patience: seconds to wait for a worker while the scheduler has none; None waits for as long as it takes.
+        slurm: each run is a job of SLURM then, with these options of `sbatch`; see `parse_slurm`.
 
     Returns:
         Of what `results.csv` holds the runs of this grid: one row a run, in the plan's order.
 
     Raises:
         ValueError: bad input, or `out` holds something else or runs of other code; nothing was started.
-        CommandError: no worker came, or the scheduler was lost; finished runs are kept.
+        CommandError: no worker came, or the scheduler was lost or refuses jobs; finished runs are kept.
         KeyboardInterrupt: somebody stopped it; finished runs are kept.
     """
+    if scheduler is not None and slurm is not None:
+        raise ValueError("slurm: is given together with a scheduler of Dask; leave out one of the two")
     if scheduler is not None and workers is not None:
         raise ValueError(f"workers: got {workers}, but a cluster sets its own; leave out one of the two")
     if workers is not None and workers < 1:
@@ -153,17 +183,21 @@ def sweep(
     if left_out:
         print(f"left out of the tables: {left_out} run(s) in {out}/runs, damaged or made by other chapters or code")
     waiting = [run for run in runs if manifests[run.name] is None]
-    at_once = count_workers(workers, len(waiting))
-    threads = None if scheduler else max(1, torch.get_num_threads() // at_once)
-    # A cluster's machines each have a copy of the course, which must be the same in all that a run uses.
-    of_worker = code_of(shown, whole=True) if scheduler else code
+    if slurm is None:
+        at_once = count_workers(workers, len(waiting))
+        threads = None if scheduler else max(1, torch.get_num_threads() // at_once)
+    else:
+        at_once, threads = min(workers or MOST_JOBS, max(len(waiting), 1)), int(slurm.get("cpus_per_task", 1))
+    # A cluster's machines may each have a copy of the course, which must be the same in all that a run uses.
+    of_worker = code if scheduler is None and slurm is None else code_of(shown, whole=True)
 
     def write() -> pd.DataFrame:
         return sweep_tables.write_runs(out, [*manifests.values(), *others])
 
     name = uuid.uuid4().hex
     bar = progress_bar(total=len(runs), initial=len(runs) - len(waiting), unit="run")
-    with open_executor(at_once, scheduler, name) as (executor, has_workers), folder.own(out, "sweep"), bar:
+    place = open_executor(at_once, scheduler, name, None if slurm is None else (slurm, out))
+    with place as (executor, has_workers), folder.own(out, "sweep"), bar:
         futures = {
             executor.submit(run_in_subprocess, shown, run.values, name, of_worker, threads): run for run in waiting
         }
@@ -181,7 +215,7 @@ def sweep(
             elif alone >= next_line:
                 say(bar, f"{scheduler} has had no worker for {alone:.0f} s; waiting for one")
                 next_line *= 2
-            over = sorted(done, key=Future.cancelled, reverse=True)  # taken last, since they mean the scheduler is lost
+            over = sorted(done, key=ends_sweep, reverse=True)  # those are taken last
             del done
             while over:
                 future = over.pop()

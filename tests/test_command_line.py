@@ -218,6 +218,14 @@ BAD_SWEEPS = {
     "too many together": ([*DIGITS, "--grid", "epochs=1,2", "--seeds", "5001"], ["grid: asks for 10,002 runs"]),
     "patience with nobody": ([*DIGITS, "--patience", "5"], ["patience: got 5; give seconds above 0, together with a"]),
     "patience of none": ([*DIGITS, "--patience", "nan", "--scheduler", "tcp://127.0.0.1:9"], ["patience: got nan"]),
+    "slurm without =": (["03", "--slurm", "short", *DIGITS[1:]], ["slurm: got 'short'; give NAME=VALUE as sbatch"]),
+    "slurm without a value": (["03", "--slurm", "qos= "], ["slurm: got 'qos= '"]),
+    "slurm with a line more": (["03", "--slurm", "qos=a\nrm -r ~"], ["slurm: got 'qos=a\\nrm -r ~'"]),
+    "hours of slurm": (["03", "--slurm", "time=1:00:00"], ["slurm: time: got '1:00:00'; give a whole number of min"]),
+    "no processors": (["03", "--slurm", "cpus-per-task=0"], ["slurm: cpus_per_task: got '0'; give a whole number of"]),
+    "an array of slurm": (["03", "--slurm", "array=1-3"], ["slurm: array can't be given, since each run is a job"]),
+    "slurm and Dask": ([*DIGITS, "--scheduler", "tcp://127.0.0.1:9", "--slurm"], ["slurm: is given together with"]),
+    "patience with slurm": ([*DIGITS, "--slurm", "--patience", "5"], ["patience: got 5; give seconds above 0, toget"]),
     "an address of the web": ([*DIGITS, "--scheduler", "http://127.0.0.1:9"], ["(unknown address scheme 'http'"]),
 }
 
@@ -263,6 +271,23 @@ def test_a_cluster_without_the_package_for_it_is_refused(
     monkeypatch.setitem(sys.modules, "distributed", None)
     answer = call("sweep", *DIGITS, "--scheduler", "tcp://127.0.0.1:9", "--out", tmp_path / "out")
     assert_refused(answer, "scheduler: needs the package distributed")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("submitit", "slurm: needs the package submitit; run: python -m pip install submitit"),
+        ("", "slurm: sbatch and srun are not here; sweep where SLURM takes jobs, such as a login node"),
+    ],
+)
+def test_slurm_without_what_it_needs_is_refused(
+    module: str, said: str, call: Callable[..., Answer], tmp_path: Path, no_run: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("submitit")
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert_refused(call("sweep", *DIGITS, "--out", tmp_path / "out", "--slurm"), said)
     assert list(tmp_path.iterdir()) == []
 
 
