@@ -39,7 +39,7 @@ LIMITS = {  # of `numbers`; results/README.md shows how far from them the traini
     "blank image": 1e-3,
     "one batch": 0.26,
     "evaluated twice": 1e-3,
-    "gradient's growth": 6,
+    "gradient's growth": 6.0,
     "small updates": 7e-4,
     "large updates": 0.1,
     "gap": 0.09,
