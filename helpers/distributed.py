@@ -104,7 +104,7 @@ def train(plan: Plan) -> None:
                 state = load_checkpoint(path, identity, run, plan.epochs)
                 print(f"{settings.shown(path)}: {len(state['history'])} of {plan.epochs} epochs are done")
             else:
-                save_checkpoint(path, identity, state)  # a restart must not find an earlier run's
+                save_checkpoint(path, identity, state)  # so that a restart doesn't go on from an earlier run's
         state = from_first(state)
         run.restore(state)
         history = state["history"]

@@ -9,6 +9,7 @@ the first that don't, and prints how many epochs were on the disk at each kill.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -73,7 +74,8 @@ def kill_three_times(folder: Path, most: int, longest: float, chance: random.Ran
             if len(fresh) < 2:
                 time.sleep(0.02)
                 continue
-            time.sleep(chance.uniform(0, longest))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.wait(chance.uniform(0, longest))
             killed |= {process.pid for process in fresh}  # the other one is ended by torchrun
             victim = chance.choice(fresh)
             if run.poll() is None and victim.is_running() and victim.status() != psutil.STATUS_ZOMBIE:
