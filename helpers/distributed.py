@@ -109,6 +109,9 @@ def train(plan: Plan) -> None:
         run.restore(state)
         history = state["history"]
         parallel = DistributedDataParallel(model)  # its backward() averages the gradients of all processes
+        # After its first call it puts the gradients into another order, in which the sums of three or more are rounded
+        # differently. That call is made before training, or else a run that goes on would differ in the last bits.
+        parallel(splits.train.tensors[0][:1]).sum().backward()
         for epoch in range(len(history) + 1, plan.epochs + 1):
             start = time.perf_counter()
             batch_sampler(batches).sampler.set_epoch(epoch)

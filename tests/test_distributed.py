@@ -138,6 +138,17 @@ def test_rank_0_alone_writes_and_a_longer_run_goes_on_from_its_checkpoint(two: P
 
 
 @pytest.mark.slow
+def test_four_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
+    """Two numbers have one sum. Those of four depend on the order in which they are added."""
+    options = [*DIGITS, "--processes=4"]
+    end(start(*options, "--epochs=3", f"--run_dir={tmp_path}/straight"))
+    end(start(*options, "--epochs=1", f"--run_dir={tmp_path}/broken"))
+    end(start(*options, "--epochs=3", "--resume=True", f"--run_dir={tmp_path}/broken"))
+    straight, broken = (tmp_path / folder / "distributed.safetensors" for folder in ("straight", "broken"))
+    assert straight.read_bytes() == broken.read_bytes()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("restarts", ["0", "1"])
 def test_what_only_the_processes_can_find_is_said_once(tmp_path: Path, restarts: str) -> None:
     options = [*DIGITS, "--processes=2", f"--max_restarts={restarts}", "--batch_size=63", f"--run_dir={tmp_path}"]
