@@ -120,7 +120,8 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--shared", action="store_true", help="instead: several trainings at once; about ten minutes")
 
     add("doctor", doctor, "tell in seconds whether the course can run here, and how fast")
-    add("record", record, "run the sweeps on MNIST that results/ quotes; three hours")
+    command = add("record", record, "run the sweeps on MNIST that results/ quotes; three hours")
+    command.add_argument("--clinic", action="store_true", help="only chapter 9's trainings; twenty minutes")
     command = add("tables", tables, "write the tables in the README and results/, and the teacher's page")
     command.add_argument("--check", action="store_true", help="write nothing; exit status 1 if they differ")
     add_chapters(add("refresh", refresh, "execute the notebooks in place on MNIST, to commit their outputs"))
@@ -336,10 +337,13 @@ def doctor(options: Namespace) -> int:
 
 
 def record(options: Namespace) -> int:
-    """Run the sweeps whose numbers results/ holds."""
+    """Run the sweeps and the clinic's trainings, whose numbers results/ holds."""
+    from course.maintain import clinic_record
     from course.maintain.record import record
 
-    record()
+    if not options.clinic:
+        record()
+    clinic_record.record()
     return 0
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nbformat
 from tabulate import tabulate
 
 from helpers import settings
@@ -50,6 +49,12 @@ def _find_chapter(name: str) -> Path:
     raise ValueError(f"chapter: unknown chapter {name!r}; choose one of {', '.join(c.stem for c in chapters)}")
 
 
+def _cells(chapter: Path) -> list[Any]:
+    import nbformat  # takes one or two seconds beside JupyterLab, which the first cell of chapter 5 need not wait
+
+    return nbformat.read(chapter, as_version=4).cells
+
+
 class Parameter(NamedTuple):
     """One line of a chapter's cell tagged `parameters`: `epochs: int = 10  # passes over the training set`."""
 
@@ -65,7 +70,7 @@ def parameters_of(chapter: Path) -> list[Parameter]:
     papermill's own `inspect_notebook` overlooks a parameter that is annotated `int | None`.
     """
     found = []
-    for cell in nbformat.read(chapter, as_version=4).cells:
+    for cell in _cells(chapter):
         if "parameters" in cell.metadata.get("tags", []):
             lines = cell.source.splitlines()
             for statement in ast.parse(cell.source).body:
@@ -111,6 +116,27 @@ def check_assignments(chapters: Sequence[Path], assignments: Sequence[tuple[str,
     return values
 
 
+def check_data(chapters: Sequence[Path], values: dict[str, Any]) -> dict[str, Any]:
+    """Check what a rule can't tell: that the images are there, that the split leaves some, that the device exists.
+
+    Returns:
+        The data set that `auto` found, `{"dataset": "mnist"}`; nothing for chapters that take none.
+
+    Raises:
+        ValueError: what is wrong, and what to do.
+    """
+    if not any("dataset" in parameter_names(chapter) for chapter in chapters):
+        return {}
+    from helpers import data, training  # PyTorch
+
+    dataset = data.load_dataset(values.get("dataset", "auto"), values.get("data_dir", "data"))
+    data.split(dataset, values.get("val_size"), seed=0)
+    training.choose_device(values.get("device", "auto"))
+    if dataset.note:
+        print(f"MNIST can't be had, so this run uses {dataset.title}, 1,797 small images.\n({dataset.note})\n")
+    return {"dataset": dataset.name}
+
+
 def located(chapter: str) -> Path:
     """Return the file of a chapter that `settings.shown` named, perhaps on another machine, where the course's own
     chapters are somewhere else."""
@@ -131,8 +157,7 @@ def code_of(chapters: Sequence[str], whole: bool = False) -> str:
         paths = [path for part in ("helpers", "course") for path in sorted((settings.CODE / part).glob("*.py"))]
     sources = [path.read_text(encoding="utf-8") for path in paths]
     for chapter in chapters:
-        cells = nbformat.read(located(chapter), as_version=4).cells
-        sources += [cell.source for cell in cells if cell.cell_type == "code"]
+        sources += [cell.source for cell in _cells(located(chapter)) if cell.cell_type == "code"]
     return hashlib.sha256("\n".join(map(_bare, sources)).encode()).hexdigest()[:12]
 
 

@@ -1,10 +1,12 @@
 """The model card of a trained network: what it is, what it scores, what it is for, with numbers from records alone."""
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
 from tabulate import tabulate
 
+from course.folder import free_name
 from helpers import settings
 from helpers.evaluation import mean_interval, standard_error
 from helpers.model import MNISTClassification, count_parameters
@@ -22,13 +24,27 @@ UNMEASURED = (
 def write(results: dict, folder: Path) -> None:
     """Write the card of a run that has trained a network and tested it; of another run, write none.
 
+    What an earlier run left goes; what somebody changed since is kept under another name.
+
     Args:
         results: what the run's `results.json` holds.
         folder: of the run.
     """
-    (folder / NAME).unlink(missing_ok=True)  # of an earlier run
+    path = folder / NAME
+    if path.exists():
+        text, _, mark = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")
+        if mark != _mark(text):
+            kept = path.rename(free_name(path))
+            print(f"{NAME} was changed since a run left it; it is now {kept.name}")
+    path.unlink(missing_ok=True)
     if {"history", "test", "confusion_matrix"} <= results.keys():
-        write_text(folder / NAME, card(results, "this run's `results.json`"))
+        text = card(results, "this run's `results.json`")
+        write_text(path, f"{text}\n{_mark(text)}")
+
+
+def _mark(text: str) -> str:
+    """Return the last line of a card that a run writes: a comment by which it is known again, if nobody changed it."""
+    return f"<!-- left by a run, {hashlib.sha256(text.encode()).hexdigest()[:12]} -->"
 
 
 def reference_card() -> str:

@@ -27,7 +27,7 @@ from traitlets import Dict
 from traitlets.config import Config
 
 from course import CommandError, executed, folder
-from course.chapters import MEASURES, check_assignments, code_of, located, parameter_names, select_chapters
+from course.chapters import MEASURES, check_assignments, check_data, code_of, located, parameter_names, select_chapters
 from helpers import settings
 from helpers.bars import AUDIENCE
 from helpers.results import load_record, versions, write_json
@@ -117,27 +117,6 @@ def _stop_with_the_sweep(out: Path) -> None:
     _stop(out)
     time.sleep(GRACE)
     os._exit(1)
-
-
-def check_data(chapters: Sequence[Path], values: dict[str, Any]) -> dict[str, Any]:
-    """Check what a rule can't tell: that the images are there, that the split leaves some, that the device exists.
-
-    Returns:
-        The data set that `auto` found, `{"dataset": "mnist"}`; nothing for chapters that take none.
-
-    Raises:
-        ValueError: what is wrong, and what to do.
-    """
-    if not any("dataset" in parameter_names(chapter) for chapter in chapters):
-        return {}
-    from helpers import data, training  # PyTorch
-
-    dataset = data.load_dataset(values.get("dataset", "auto"), values.get("data_dir", "data"))
-    data.split(dataset, values.get("val_size"), seed=0)
-    training.choose_device(values.get("device", "auto"))
-    if dataset.note:
-        print(f"MNIST can't be had, so this run uses {dataset.title}, 1,797 small images.\n({dataset.note})\n")
-    return {"dataset": dataset.name}
 
 
 class KernelManager(AsyncKernelManager):

@@ -19,9 +19,8 @@ from tqdm import tqdm
 
 import helpers
 from course import CommandError, folder, sweep_tables
-from course.chapters import FOLDERS, check_assignments, code_of, parameters_of
+from course.chapters import FOLDERS, check_assignments, check_data, code_of, parameters_of
 from course.executors import open_executor, result_of, run_in_subprocess
-from course.run import check_data
 from course.sweep_runs import Run, earlier, finished, store
 from helpers import settings
 from helpers.bars import progress_bar

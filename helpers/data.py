@@ -148,7 +148,7 @@ def pixel_statistics(images: Tensor) -> tuple[float, float]:
 
     Counts the 256 gray values instead of converting every pixel: exact, and little memory.
     """
-    counts = torch.bincount(images.flatten().int(), minlength=256).double()
+    counts = images.flatten().bincount(minlength=256).double()
     values = torch.arange(256, dtype=torch.float64) / 255
     mean = (counts * values).sum() / counts.sum()
     variance = (counts * (values - mean) ** 2).sum() / counts.sum()

@@ -5,7 +5,6 @@ import statistics
 from collections.abc import Sequence
 
 import pandas as pd
-from scipy import stats
 from torch import Tensor
 
 from helpers.training import NUM_CLASSES
@@ -38,6 +37,8 @@ def _around_the_mean(values: Sequence[float], confidence: float, more_runs: int)
     """Return mean ± t·s·√(more_runs + 1/n)."""
     if len(values) < 2:
         return math.nan, math.nan
+    from scipy import stats  # takes half a second, which chapters without an interval need not wait
+
     mean, t = statistics.mean(values), stats.t.ppf((1 + confidence) / 2, len(values) - 1)
     reach = float(t) * statistics.stdev(values) * math.sqrt(more_runs + 1 / len(values))
     return mean - reach, mean + reach

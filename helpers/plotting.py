@@ -5,6 +5,7 @@ Each `title` is a sentence: the message of the figure.
 
 import html
 import io
+import math
 from collections.abc import Sequence
 from itertools import cycle, pairwise
 from pathlib import Path
@@ -12,17 +13,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from torch import Tensor
 
 from helpers import settings
 from helpers.data import Dataset
 from helpers.results import atomic_save
+
+# The functions that need seaborn import it: that takes half a second, which chapters without them need not wait.
 
 BLUE, ORANGE, GRAY = "#0072B2", "#E69F00", "#595959"  # dark, light and neutral, also without color
 WIDTH = 8.0  # inches: the width of a page
@@ -109,6 +111,8 @@ def _columns_for(captions: Sequence[str]) -> int:
 
 def pixel_table(image: Tensor, title: str) -> Figure:
     """Draw one uint8 image (28, 28) with the number of each pixel written into it."""
+    import seaborn as sns
+
     figure, axes = page(WIDTH + 0.4)
     sns.heatmap(image.numpy(), annot=True, fmt="d", annot_kws={"size": 6.5}, cmap=INK, cbar=False, square=True, ax=axes)
     axes.set(title=title, xlabel="column", ylabel="row")
@@ -134,13 +138,15 @@ def class_counts(counts: dict[str, Sequence[int]], class_names: Sequence[str], t
 def pixel_histogram(images: Tensor, title: str) -> Figure:
     """Draw how many pixels of uint8 images (N, 28, 28) have each gray value, on a logarithmic axis."""
     figure, axes = page(2.8)
-    axes.bar(range(256), np.bincount(images.flatten().numpy(), minlength=256), width=1.0, color=BLUE)
+    axes.bar(range(256), images.flatten().bincount(minlength=256).numpy(), width=1.0, color=BLUE)
     axes.set(title=title, xlabel="pixel value (0 = paper, 255 = ink)", ylabel="pixels", yscale="log")
     return figure
 
 
 def convolution(image: Tensor, kernels: dict[str, Tensor], results: dict[str, Tensor]) -> Figure:
     """Draw one image, and kernels (k, k) with the feature map of each below it: purple above zero, orange below."""
+    import seaborn as sns
+
     figure, grid = page(4.6, 2, len(kernels) + 1, squeeze=False)
     draw_image(grid[0, 0], image, "the image")
     grid[1, 0].set_axis_off()
@@ -209,8 +215,59 @@ def history(entries: list[dict], title: str) -> Figure:
     return figure
 
 
+def vital_signs(watch: Any, title: str) -> Figure:
+    """Draw what a `helpers.diagnosis.Watch` has noted: six panels on one sheet, to be told apart in gray, too."""
+    figure, grid = page(5.4, 2, 3)
+    (loss, gradient, update), (epochs, dead, confusion) = grid
+    steps, guessing = range(1, len(watch.losses) + 1), np.log(len(watch.confusion))
+    loss.plot(steps, watch.losses, color=BLUE, lw=0.8)
+    loss.axhline(guessing, color=GRAY, ls="--", lw=1)
+    loss.set(title=f"loss, first {watch.losses[0]:.2f} (guessing: {guessing:.2f})", ylim=(0, 1.6 * guessing))
+    layers = list(watch.gradients)[:2] + list(watch.gradients)[2:][-2:]  # more than four can't be told apart
+    styles = zip((GRAY, ORANGE, BLUE, "black"), (":", "-", "--", "-"), (1.6, 2.2, 1.2, 0.7), strict=True)
+    for layer, (color, style, width) in zip(layers, styles, strict=False):
+        for axes, values in ((gradient, watch.gradients[layer]), (update, watch.updates[layer])):
+            name = layer.removesuffix(".weight") + ("" if any(values) else ": 0")
+            drawn = [value if value > 0 else math.nan for value in values]  # a logarithmic axis has no 0
+            axes.plot(steps, drawn, color=color, ls=style, lw=width, label=name)
+    gradient.set(title="gradient norm", yscale="log")
+    update.set(title="update ratio", yscale="log")
+    update.axhline(1e-3, color=GRAY, ls="--", lw=1)
+    for axes in (gradient, update):
+        low, high = axes.get_ylim()
+        axes.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    gradient.set_ylim(bottom=gradient.get_ylim()[0] / 10)  # room for the names
+    gradient.legend(
+        fontsize=7, ncols=2 if max(map(len, layers)) < 20 else 1, loc="lower center", columnspacing=1, handlelength=1.6
+    )
+    for axes in grid[0]:
+        axes.set(xlabel="step", xlim=(0, len(steps)))
+    train, val, accuracy = zip(*watch.epochs, strict=True)
+    numbers = range(1, len(train) + 1)
+    epochs.plot(numbers, train, color=ORANGE, marker="s", label="training")
+    epochs.plot(numbers, val, color=BLUE, ls="--", marker="o", label="validation")
+    epochs.set(title=f"loss, evaluated; accuracy {accuracy[-1]:.1%}", xlabel="epoch", ylim=(0, 1.1 * max(*train, *val)))
+    epochs.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    epochs.legend(fontsize=7)
+    bars = dead.barh(list(watch.dead), [100 * share for share in watch.dead.values()], color=BLUE)
+    dead.bar_label(bars, fmt="%.0f %%", padding=3, fontsize=8)
+    dead.set(title="dead channels", xlim=(0, 130), xticks=(0, 50, 100), xlabel="percent of each ReLU")
+    dead.invert_yaxis()
+    shares = watch.confusion / watch.confusion.sum(dim=1, keepdim=True).clamp(min=1)
+    confusion.imshow(shares.numpy(), cmap=INK, vmin=0, vmax=1)
+    confusion.set(title="confusion matrix", xlabel="predicted", ylabel="true")
+    for axes in grid.ravel():
+        axes.title.set_fontsize(CAPTION)
+        axes.tick_params(labelsize=8)
+    figure.suptitle(title)
+    return figure
+
+
 def confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> Figure:
     """Draw a matrix, int64 (10, 10), rows true, columns predicted: as counts, and in percent of the true class."""
+    import seaborn as sns
+
     counts = matrix.numpy()
     shares = 100 * counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     figure, (left, right) = page(4.6, 1, 2)
@@ -395,6 +452,8 @@ def heatmap(means: pd.DataFrame, spreads: pd.DataFrame, title: str, label: str) 
         spreads: the standard deviations, in the same order; NaN writes none.
         label: of the colors.
     """
+    import seaborn as sns
+
     figure, axes = page(1.4 + 0.7 * len(means))
     words = means.map("{:.2f}".format) + spreads.map(lambda value: "" if np.isnan(value) else f"\n± {value:.2f}")
     lowest = max(means.min(axis=None), means.max(axis=None) - SPAN)

@@ -97,6 +97,18 @@ def test_every_cell_runs_checked_cells_print_what_is_committed_and_every_solutio
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", ["02", "03", "05", "06", "07"])
+def test_the_first_cells_wait_only_for_what_the_chapter_needs(number: str) -> None:
+    """The others import one of these themselves. PyTorch's compiler comes with torchvision, and with an optimizer."""
+    (chapter,) = chapters.select_chapters([number])
+    imports = [cell.source for cell in nbformat.read(chapter, 4).cells if cell.cell_type == "code"][:2]
+    slow = {"torchmetrics", "torchvision", "torch._dynamo", "seaborn", "sklearn", "papermill", "nbformat"}
+    code = "\n".join([*imports, f"sys.exit(' '.join({slow} & set(sys.modules)) or 0)"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=chapter.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
 def test_chapter_4_works_on_its_own_with_the_reference_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_COURSE_PROGRESS", str(tmp_path / "progress.json"))
     (chapter,) = chapters.select_chapters(["04"])

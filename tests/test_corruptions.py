@@ -71,3 +71,5 @@ def test_uphill_of_two_pixels_by_hand(pixels: Tensor) -> None:
     assert not signs[:, 2:].any()
     assert layer.weight.grad is None
     assert not pixels.requires_grad
+    many = uphill(network, pixels[:2].repeat(1001, 1, 1, 1), torch.tensor([0, 1]).repeat(1001)).flatten(1)
+    assert torch.equal(many, signs.repeat(1001, 1))

@@ -323,7 +323,7 @@ def test_exercises_are_numbered_timed_and_graded(chapter: Path, source: Notebook
     expected = [f"{int(chapter.stem[:2])}.{k}" for k in range(1, len(texts) + 1)]
     assert [head[1] for head in heads] == expected == numbers_of(source)
     assert expected == [n for n in exercises.CHECKS if n.startswith(f"{int(chapter.stem[:2])}.")]
-    assert 4 <= len(expected) <= 6
+    assert 4 <= len(expected) - chapter.stem.startswith("09") * 12 <= 6  # and twelve patients of five minutes
     assert {"●○○", "●●○"} <= {head[3] for head in heads}
     assert tagged(source, "words", "markdown"), "one exercise asks for the reading of a figure"
     assert all(re.fullmatch(r"●+○*", head[3]) for head in heads)

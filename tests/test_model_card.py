@@ -27,6 +27,7 @@ RESULTS = {
 
 def numbers_in(text: str) -> list[str]:
     """Return the numbers of a card, but those of names: links, `code`, F1, chapters, 95 % intervals, 28 × 28."""
+    text = re.sub(r"<!--.*?-->", "", text)
     text = re.sub(
         r"\]\([^)]*\)|`[^`]*`|Mitchell et al., 2019|F1|[Cc]hapters? \d( and \d)?|95 % interval|28 × 28", "", text
     )
@@ -80,3 +81,17 @@ def test_a_run_that_trained_or_tested_nothing_leaves_no_card(missing: str, tmp_p
     model_card.write(RESULTS, tmp_path)
     model_card.write({name: part for name, part in RESULTS.items() if name != missing}, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_that_somebody_changed_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    card = tmp_path / model_card.NAME
+    model_card.write(RESULTS, tmp_path)
+    model_card.write(RESULTS, tmp_path)
+    assert list(tmp_path.iterdir()) == [card], "an unchanged one is replaced"
+    changed = card.read_text(encoding="utf-8").replace("FashionMNIST", "our coats")
+    card.write_text(changed, encoding="utf-8")
+    model_card.write(RESULTS, tmp_path)
+    (kept,) = set(tmp_path.iterdir()) - {card}
+    assert kept.read_text(encoding="utf-8") == changed
+    assert "our coats" not in card.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == f"{card.name} was changed since a run left it; it is now {kept.name}\n"

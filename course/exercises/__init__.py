@@ -7,8 +7,8 @@ import torch
 from IPython.display import display
 
 from course import progress
+from course.box import Box
 from course.exercises import cells, errors, guard, notebook
-from course.exercises.box import Box
 from course.exercises.exit_quiz import quiz
 from course.exercises.guesses import compare_guess
 from course.exercises.overview import CHECKS, card

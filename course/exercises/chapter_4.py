@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from course.exercises import toolkit
 from course.exercises.toolkit import WrongAnswer, between, check_function, compare, describe, refuse
@@ -177,6 +176,8 @@ def recall_precision_f1(answer: Callable) -> str:
 
 def confusion(answer: Callable) -> str:
     """A function that counts the confusion matrix."""
+    # Here, since it takes longer than PyTorch, and every chapter imports all checks.
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
 
     def right(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
         return (classes * labels + predicted).bincount(minlength=classes**2).reshape(classes, classes)

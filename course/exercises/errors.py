@@ -6,6 +6,10 @@ from types import TracebackType
 
 # What PyTorch and Python say when something goes wrong that goes wrong for nearly everybody once, and what helps.
 HINTS_FOR_ERRORS = {
+    "Given groups=": "A convolution got another number of channels than it has weights for. Print the shape that goes in: where is its channel axis?",
+    "Input type (": "What goes in has another type than the weights, float32. Print its dtype; and think of its range, too.",
+    "target dtype": "The labels, *target*, have the wrong type: a class is a whole number, int64.",
+    "scalar type Long": "The labels, *target*, have the wrong type: a class is a whole number, int64.",  # before PyTorch 2.14
     "floating point": "That needs floating-point numbers: call .float() first.",
     "result type Float can't be cast": "The tensor holds whole numbers and the result does not: call .float() first.",
     "two bool tensors": "True and False are no numbers yet: call .float() on both first.",
@@ -19,7 +23,7 @@ HINTS_FOR_ERRORS = {
     "bitwise_": "& and | combine masks: put each comparison in parentheses, (a == 1) & (b == 1).",
     "context manager": "Are the parentheses missing after a name? `with torch.no_grad():`",
     "'method' object is not iterable": "Are the parentheses missing after a name? `model.parameters()`",
-    "multi-target not supported": "Are they in the wrong order? Log-probabilities come first, labels second.",
+    "multi-target": "The labels need one axis, (N,). Are they in the wrong order? Log-probabilities come first, labels second.",
     "for ^": "A power is written **, not ^.",
     "is not a Module subclass": "nn.Sequential takes modules, made with brackets: nn.ReLU(), not F.relu or nn.Flatten.",
     "only one element tensors": "`math` works on single numbers; a tensor has its own .exp(), .log() and .sqrt().",

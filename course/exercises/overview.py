@@ -14,12 +14,13 @@ from course.exercises import (
     chapter_6,
     chapter_7,
     chapter_8,
+    chapter_9,
 )
 from course.overview import subjects
 
 CHAPTERS: list[dict[str, Callable]] = [
     chapter.CHECKS
-    for chapter in (chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7, chapter_8)
+    for chapter in (chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7, chapter_8, chapter_9)
 ]
 CHECKS = {number: check for checks in CHAPTERS for number, check in checks.items()}
 

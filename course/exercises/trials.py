@@ -105,6 +105,32 @@ def step(answer: Callable, values: Tensor, grads: Tensor, rate: float) -> tuple[
     return after, now, on, all(parameter.requires_grad for parameter in owned)
 
 
+def convolving_network() -> nn.Module:
+    """Return a network with random weights that begins with a convolution: images (N, 1, 28, 28) to (N, 10)."""
+    layers = nn.Conv2d(1, 12, 28), nn.Flatten(), nn.Tanh(), Dropout(), nn.Linear(12, 10), nn.LogSoftmax(dim=1)
+    return nn.Sequential(*layers)
+
+
+def batch_step(answer: Callable, start: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Any] | None:
+    """Let an answer take one step with a small network, which comes in eval() and with gradients of an earlier step.
+
+    Returns:
+        The weights and the numbers of backward() and of step(); what the answer returned.
+        None if the answer returned nothing.
+    """
+    model = convolving_network().eval()
+    nn.utils.vector_to_parameters(start.clone(), model.parameters())
+    optimizer = SGD(model.parameters(), lr=0.2)
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, 0.1)
+    gradients, steps = Counter[str](), Counter[str]()
+    next(model.parameters()).register_post_accumulate_grad_hook(lambda parameter: gradients.update("b"))
+    optimizer.register_step_post_hook(lambda *given: steps.update("s"))
+    returned = answer(images, labels, model, optimizer)
+    done = torch.tensor([gradients.total(), steps.total()])
+    return None if returned is None else (torch.cat([weights(model), done]), returned)
+
+
 def epoch(answer: Callable, start: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Any, int] | None:
     """Let an answer train the tiny network once, with an optimizer that has a past.
 

@@ -12,7 +12,7 @@ from nbformat import NotebookNode, from_dict
 
 HIDDEN_FROM_STUDENTS = {"solution", "instructor"}
 TAGS = HIDDEN_FROM_STUDENTS | {
-    "parameters", "exercise", "words", "answer", "check", "card", "quiz", "reading", "worksheet", "slide",
+    "parameters", "exercise", "words", "answer", "check", "card", "quiz", "reading", "worksheet", "slide", "detail",
     "nbval-check-output",
 }  # fmt: skip
 WRITE_HERE = "Write here."  # what a cell for an answer in words holds before anybody has written

@@ -16,6 +16,7 @@ from course import bench_report, bench_shared, model_card
 from course.chapters import all_chapters
 from course.exercises import exit_quiz
 from course.handouts import copies
+from course.maintain import clinic_tables
 from helpers import settings
 from helpers.evaluation import mean_interval, next_run_interval
 from helpers.model import count_parameters
@@ -263,6 +264,8 @@ def parts() -> dict[Path, dict[str, str]]:
         "networks": tested("seed_protocol", "best_recipe", "small_network", "large_network"),
         "one epoch": recipes("one_epoch"),
         "corruptions": corruptions(),
+        "clinic": f"{table(clinic_tables.signs(), 11)}\n\n{clinic_tables.proof()}",
+        "limits of the signs": table(clinic_tables.limits(), 4),
         "benchmark": benchmark(),
         "busy machine": busy_machine(),
         "aims": aims(),

@@ -30,5 +30,5 @@ class Box:
     def _repr_html_(self) -> str:
         sign, *colors = LOOKS[self.passed]
         words = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(self.text)).replace("\n", "<br>")
-        words = re.sub(r"Exercise [\d.]+(?=: )", rf"<strong>{sign} \g<0></strong>", words)
+        words = re.sub(r"(Exercise [\d.]+|[\w ]*[Pp]atient[ \d]*)(?=: )", rf"<strong>{sign} \g<0></strong>", words)
         return f'<div style="{STYLE.format(*colors)}">{words}</div>'
