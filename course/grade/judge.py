@@ -116,6 +116,9 @@ def _name_of(function: Callable) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
+RemoteModel.__name__ = "Module"
+
+
 def _change(given: Any, became: Any) -> None:
     """Let an argument become what the answer made of it, in place, as if it had run here."""
     if isinstance(given, Tensor) and isinstance(became, Tensor):
