@@ -27,8 +27,9 @@ import torch
 import torch.distributed as dist
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import TensorDataset
 
-from helpers import data, recipes, results, settings, speed, training
+from helpers import data, recipes, results, settings, training
 from helpers.checkpoint import (
     TrainingError,
     TrainingState,
@@ -41,7 +42,7 @@ from helpers.checkpoint import (
 from helpers.model import count_parameters
 from helpers.processes import TOLD, connect, fail, from_first, launch
 
-REPEATS = 300  # of what is measured
+REPEATS = 100  # of what is measured
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Plan:
         resume: go on from the checkpoint in `run_dir`; start from the beginning if there is none.
         processes: how many to start; 0 if torchrun starts them.
         max_restarts: how often to start them again.
-        measure: train nothing; see `measure`.
+        timed_images: train on at most so many images, the first ones of the training set.
+        measure: in the end, measure what a step and an all-reduce take; see `measure`.
     """
 
     dataset: str = "auto"
@@ -66,6 +68,7 @@ class Plan:
     seed: int = 0
     epochs: int = 3
     batch_size: int = 64
+    timed_images: int = 1_000_000
     learning_rate: float = 0.001
     dropout: bool = True
     resume: bool = False
@@ -82,7 +85,8 @@ def train(plan: Plan) -> None:
     name = from_first(loaded and loaded.name)  # `auto` must mean the same everywhere
     dataset = loaded or data.load_dataset(name, plan.data_dir)
     splits = data.prepare(dataset, None, plan.seed, device)
-    batches = data.share_batches(splits.train, plan.batch_size, plan.seed, rank, ranks)
+    train_set = TensorDataset(*(part[: plan.timed_images] for part in splits.train.tensors))
+    batches = data.share_batches(train_set, plan.batch_size, plan.seed, rank, ranks)
     val_batches = data.make_batches(splits.val, 1000)
     recipe = replace(recipes.COURSE, learning_rate=plan.learning_rate)
     recipe = recipe if plan.dropout else replace(recipe, conv_dropout=0.0, fc_dropout=0.0)
@@ -133,12 +137,15 @@ def train(plan: Plan) -> None:
             weights = save_weights(model, folder / "distributed.safetensors")
             record |= {"seed": plan.seed, "history": history, "weights_digest": results.digest(weights)}
             results.save_record(folder, "distributed", **record)
+    if plan.measure:
+        measure(device)
     dist.destroy_process_group()
 
 
-def measure(plan: Plan) -> None:
-    """Print how many milliseconds a step of 64 images takes here, and an all-reduce of so many float32 gradients."""
-    device = connect(plan.device)
+def measure(device: torch.device) -> None:
+    """Print how many milliseconds a step of 64 images takes, and an all-reduce of so many float32 gradients."""
+    from helpers import speed  # takes each process a third of a second
+
     model = recipes.build(recipes.COURSE).to(device)
     optimizer = recipes.make_optimizer(recipes.COURSE, model)
     images, labels = torch.randn(64, 1, 28, 28, device=device), torch.zeros(64, dtype=torch.int64, device=device)
@@ -161,7 +168,6 @@ def measure(plan: Plan) -> None:
         seconds = speed.timed(partial(repeat, action), device)
         if dist.get_rank() == 0:
             print(f"{name}: {1000 * seconds / REPEATS:.2f} ms")
-    dist.destroy_process_group()
 
 
 def main() -> None:
@@ -176,7 +182,7 @@ def main() -> None:
         values: dict[str, Any] = {name: settings.parse(name, text) for name, text in vars(words).items()}
         plan = Plan(**values)
         if "WORLD_SIZE" in os.environ:
-            return measure(plan) if plan.measure else train(plan)
+            return train(plan)
         if plan.processes:
             options = [f"--{name}={value}" for name, value in asdict(replace(plan, processes=0)).items()]
             advice = f"to go on from {plan.run_dir}/distributed.pt, give the same command with --resume True"
