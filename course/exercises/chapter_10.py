@@ -230,10 +230,11 @@ def ranks_needed(answer: Callable) -> str:
         while True:
             compute, exchange, goal = between(300, 900) / 10, between(10, 60) / 10, between(25, 60) / 10
             left = compute / goal - 2 * exchange
-            if left > 0 and 8 < (need := (compute - 2 * exchange) / left) < 60 and 0.2 < need % 1 < 0.8:
+            if left > 0 and 12 < (need := (compute - 2 * exchange) / left) < 60 and 0.2 < need % 1 < 0.8:
                 return compute, exchange, goal
 
     free = "That would do if the exchange took no time. Each step also waits for the all-reduce, however many ranks share the work."
+    grows = "Your exchange grows and grows with the number of ranks. It is 2 (n − 1) / n times as long as that of two."
     constant = "You took the exchange to be as long for any number of ranks. It is measured for two; of n ranks, each sends 2 (n − 1) / n times as much."
     common_mistakes: Mistakes = [
         (lambda c, e, goal: math.ceil(goal), free),
@@ -245,8 +246,8 @@ def ranks_needed(answer: Callable) -> str:
         (lambda c, e, goal: fewest(lambda n: c / (c / n + e) >= goal), constant),
         (lambda c, e, goal: fewest(lambda n: c / (c / n + 2 * e) >= goal), "You took the exchange to be twice that of two ranks from the start. It is 2 (n − 1) / n times as long, and for one rank there is none."),
         (lambda c, e, goal: fewest(lambda n: c / (c / n + (n - 1) / n * e) >= goal), "The 2 is missing: the exchange is 2 (n − 1) / n times as long as that of two ranks."),
-        (lambda c, e, goal: fewest(lambda n: c / (c / n + 2 * (n - 1) * e) >= goal), "Your exchange grows and grows with the number of ranks. Divide by it: 2 (n − 1) / n."),
-        (lambda c, e, goal: fewest(lambda n: c / (c / n + n * e) >= goal), "Your exchange grows and grows with the number of ranks. It is 2 (n − 1) / n times as long as that of two."),
+        (lambda c, e, goal: fewest(lambda n: c / (c / n + 2 * (n - 1) * e) >= goal), grows),
+        (lambda c, e, goal: fewest(lambda n: c / (c / n + n * e) >= goal), grows),
     ]  # fmt: skip
     with after_success("Where the goal can be reached:"):
         check_function(
