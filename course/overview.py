@@ -19,7 +19,7 @@ EXERCISES = Path(__file__).parent / "exercises"
 def subjects() -> dict[str, str]:
     """Return in a few words what each exercise asks for: the first line of its check, read and not imported."""
     found = {}
-    for path in sorted(EXERCISES.glob("chapter_*.py")):
+    for path in sorted(EXERCISES.glob("chapter_*.py"), key=lambda path: int(path.stem.removeprefix("chapter_"))):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {check.name: str(ast.get_docstring(check)) for check in tree.body if isinstance(check, ast.FunctionDef)}
         checks = tree.body[-1]  # CHECKS = {"1.1": negative, …} ends each file

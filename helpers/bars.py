@@ -11,7 +11,12 @@ AUDIENCE = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")  # variables 
 
 
 def is_interactive() -> bool:
-    """Tell whether somebody is watching: in JupyterLab, VS Code, Colab or a terminal. A batch run needs no bar."""
+    """Tell whether somebody is watching: in JupyterLab, VS Code, Colab or a terminal. A batch run needs no bar.
+
+    Neither does one of several processes that train together: their bars would share a line.
+    """
+    if "WORLD_SIZE" in os.environ:
+        return False
     watched_kernel = any(name in os.environ for name in AUDIENCE)
     return watched_kernel or sys.stderr.isatty()
 

@@ -10,7 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    DistributedSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    TensorDataset,
+)
 
 from helpers import settings
 from helpers.download import DataError, SettingError, ensure_archives, published
@@ -200,6 +208,30 @@ def make_batches(
         # change the dropout that follows, so that one pass more, to look at a batch, would train another network.
         generator=torch.Generator(),
     )
+
+
+def share_batches(dataset: TensorDataset, batch_size: int, seed: int, rank: int, ranks: int) -> DataLoader:
+    """Return one process's share of every batch.
+
+    PyTorch's DistributedSampler shuffles the images in the same way in each process and deals them out like cards. So
+    the shares of a batch make up exactly the batch that a single process would take. What is left at the end of an
+    epoch and fills no batch is left out, since every process needs images in every step.
+
+    Args:
+        dataset: N images and labels, the same in each process.
+        batch_size: images in the batch of all processes, a multiple of `ranks`, at most N.
+        seed: of the orders; `batches.sampler.sampler.set_epoch(epoch)` chooses that of an epoch.
+        rank: of this process, 0 to `ranks` - 1.
+
+    Raises:
+        ValueError: the batch can't be shared evenly, or there are not enough images for one.
+    """
+    if batch_size % ranks or batch_size > len(dataset):
+        advice = f"give a multiple of {ranks}, the number of processes, up to {len(dataset)}, the number of images"
+        raise ValueError(f"batch_size: got {batch_size}; {advice}")
+    order: DistributedSampler = DistributedSampler(dataset, ranks, rank, shuffle=True, seed=seed, drop_last=True)
+    batches = BatchSampler(order, batch_size // ranks, drop_last=True)
+    return DataLoader(dataset, sampler=batches, batch_size=None, generator=torch.Generator())
 
 
 @dataclass(frozen=True)

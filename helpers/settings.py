@@ -145,6 +145,10 @@ RULES: dict[str, Rule] = {
     "batch_size": _whole_number(1, 1_000_000),
     "timed_images": _whole_number(1, 1_000_000),
     "turns": _whole_number(1, 1_000),
+    "processes": _whole_number(0, 64),
+    "max_restarts": _whole_number(0, 1_000),
+    "dropout": _TRUE_OR_FALSE,
+    "measure": _TRUE_OR_FALSE,
     "resume": _TRUE_OR_FALSE,
     "open_test_set": _TRUE_OR_FALSE,
     "val_size": Rule(

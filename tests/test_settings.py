@@ -24,6 +24,10 @@ GOOD = {
     "turns": [1, 3, 1_000],
     "val_size": [None, 1, 10_000, 1_000_000],
     "learning_rate": [1e-3, 0.5, 1, 100, 100.0],
+    "dropout": [True, False],
+    "measure": [True, False],
+    "processes": [0, 2, 64],
+    "max_restarts": [0, 3, 1_000],
     "resume": [True, False],
     "open_test_set": [True, False],
 }
@@ -45,6 +49,10 @@ BAD = {
     "turns": [0, -1, 1_001, *NOT_WHOLE],
     "val_size": [0, -1, 1_000_001, *(value for value in NOT_WHOLE if value is not None)],
     "learning_rate": [0, 0.0, -1e-3, 100.1, 101, 1e300, math.nan, math.inf, -math.inf, "1e-3", True, None, [1.0]],
+    "dropout": ["False", 0, 0.5, None],
+    "measure": ["False", 0, None],
+    "processes": [-1, 65, *NOT_WHOLE],
+    "max_restarts": [-1, 1_001, *NOT_WHOLE],
     "resume": ["true", "False", 0, 1, None],
     "open_test_set": ["False", 0, None],
 }

@@ -15,12 +15,24 @@ from course.exercises import (
     chapter_7,
     chapter_8,
     chapter_9,
+    chapter_10,
 )
 from course.overview import subjects
 
 CHAPTERS: list[dict[str, Callable]] = [
     chapter.CHECKS
-    for chapter in (chapter_1, chapter_2, chapter_3, chapter_4, chapter_5, chapter_6, chapter_7, chapter_8, chapter_9)
+    for chapter in (  # in the course's order
+        chapter_1,
+        chapter_2,
+        chapter_3,
+        chapter_4,
+        chapter_5,
+        chapter_6,
+        chapter_7,
+        chapter_8,
+        chapter_9,
+        chapter_10,
+    )
 ]
 CHECKS = {number: check for checks in CHAPTERS for number, check in checks.items()}
 
