@@ -1,0 +1,83 @@
+"""Training on three hosts that find each other by address: network namespaces, joined by a bridge as by a switch.
+
+A namespace has a loopback of its own, so nobody reaches another host at 127.0.0.1. All of them belong to one process in
+a namespace of its own: they are gone when it ends, and the network of this machine is not touched.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from helpers import results, settings
+
+ISOLATED = ["unshare", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+TRAINING = ["-m", "helpers.distributed", "--dataset=digits", "--device=cpu", "--epochs=2", "--dropout=False"]
+TRAINING += ["--batch_size=60"]  # which three can share
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=1"]
+TOGETHER = [*TORCHRUN, "--nnodes=3", "--rdzv_backend=c10d", "--rdzv_endpoint=10.77.0.1:29400"]
+# $0 is a folder for what the hosts say, "$@" what each of them does.
+SCRIPT = """
+mount -t tmpfs none /run
+cp /etc/hosts /run/hosts
+ip link add switch type bridge
+ip link set switch up
+for i in 1 2 3; do
+    ip netns add host$i
+    ip link add port$i type veth peer name lan netns host$i
+    ip link set port$i master switch up
+    ip -n host$i address add 10.77.0.$i/24 dev lan
+    ip -n host$i link set lan up
+    ip -n host$i link set lo up
+    echo 10.77.0.$i host$i >> /run/hosts
+done
+[ -z "$NAMES" ] || mount --bind /run/hosts /etc/hosts
+for i in 1 2 3; do
+    [ -n "$NAMES" ] || how="--local_addr=10.77.0.$i --rdzv_conf=is_host=$((i == 1))"
+    name='hostname "$0"; exec "$@"'
+    ip netns exec host$i unshare --uts sh -c "$name" host$i "${@:1:3}" $how "${@:4}" > "$0/$i.txt" 2>&1 &
+done
+wait -n && wait -n && wait -n
+"""
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run by a single process, where namespaces can be had to compare it with."""
+    if not all(map(shutil.which, ("unshare", "ip"))):
+        pytest.skip("network namespaces need Linux, with unshare and ip (of util-linux and iproute2)")
+    script = "mount -t tmpfs none /run && ip netns add host && ip link add switch type bridge"
+    tried = subprocess.run([*ISOLATED, "sh", "-c", script], capture_output=True, text=True)
+    if tried.returncode != 0:
+        pytest.skip(f"this machine doesn't let us make network namespaces: {tried.stderr.strip()}")
+    folder = tmp_path_factory.mktemp("one")
+    options = ["--standalone", "--local_addr=127.0.0.1", *TRAINING, f"--run_dir={folder}"]
+    subprocess.run([*TORCHRUN, *options], check=True, capture_output=True, cwd=settings.CODE)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({"NAMES": "1"}, id="whose names have addresses"),
+        pytest.param({"GLOO_SOCKET_IFNAME": "lan"}, id="that are told their addresses"),
+    ],
+)
+def test_three_hosts_train_the_network_of_one_process(variables: dict[str, str], one: Path, tmp_path: Path) -> None:
+    """Where a host's name says 127.0.0.1, as on many a machine, each needs its address and gloo the network's name."""
+    command = [*ISOLATED, "bash", "-c", f"set -e\n{SCRIPT}", tmp_path, *TOGETHER, *TRAINING, f"--run_dir={tmp_path}"]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "NAMES": ""} | variables
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=settings.CODE, env=env)
+    said = {path.name: path.read_text() for path in sorted(tmp_path.glob("?.txt"))}
+    assert done.returncode == 0, (done.stderr, said)
+    assert [("epoch  2/2" in words) for words in said.values()].count(True) == 1  # rank 0 alone
+    assert results.load_record(tmp_path, "distributed")["parameters"]["processes"] == 3
+    single, joint = (safetensors.torch.load_file(folder / "distributed.safetensors") for folder in (one, tmp_path))
+    for name, tensor in single.items():
+        torch.testing.assert_close(joint[name], tensor, rtol=1e-4, atol=1e-5)
