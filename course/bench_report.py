@@ -102,7 +102,7 @@ def race_markdown(result: dict) -> str:
         )
     last = (
         f"Epochs, seconds, and “times as long” are medians over {result['repeats']} seeds, the accuracy is their mean. "
-        f"All learn from the same {result['images']:,} images. Test images stop the clock, at the end of an epoch.\n"
+        f"Both learn from the same {result['images']:,} images. Test images stop the clock, at the end of an epoch.\n"
         f"Measured on {result['device_name']} ({result['device']}), {result['processor_threads']} threads, "
         f"PyTorch {result['versions']['torch']}."
     )

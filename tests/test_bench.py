@@ -168,15 +168,14 @@ def test_the_example_learns(easy: data.TensorDataset) -> None:
     assert training.score(*training.predict(model, data.make_batches(easy, 50)))["accuracy"] > 0.9
 
 
-def test_the_race_to_99_is_run_by_all_three(digits: data.Dataset) -> None:
+def test_the_race_to_99_is_run_by_both(digits: data.Dataset) -> None:
     """Nobody gets there in an epoch of twenty steps, and the table doesn't say that anybody did."""
     found = bench_race.race_to_99(digits, CPU, seeds=1, epochs=2)
     assert {name: racer["parameters"] for name, racer in found["racers"].items()} == {
         "recipe `fast_small`": 21_274,
-        "classic loop": 21_840,
         "PyTorch's example": 1_199_882,
     }
-    assert [racer["runs"][0]["epochs"] for racer in found["racers"].values()] == [1, 2, 2]
+    assert [racer["runs"][0]["epochs"] for racer in found["racers"].values()] == [1, 2]
     assert not any(run["reached"] for racer in found["racers"].values() for run in racer["runs"])
 
 
