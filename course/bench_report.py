@@ -100,8 +100,9 @@ def race_markdown(result: dict) -> str:
                 "test accuracy at the end": f"{statistics.mean(run['accuracies'][-1] for run in runs):.2%}",
             }
         )
+    seeds = "1 seed" if result["repeats"] == 1 else f"{result['repeats']} seeds"
     last = (
-        f"Epochs, seconds, and “times as long” are medians over {result['repeats']} seeds, the accuracy is their mean. "
+        f"Epochs, seconds, and “times as long” are medians over {seeds}, the accuracy is their mean. "
         f"Both learn from the same {result['images']:,} images. Test images stop the clock, at the end of an epoch.\n"
         f"Measured on {result['device_name']} ({result['device']}), {result['processor_threads']} threads, "
         f"PyTorch {result['versions']['torch']}."
