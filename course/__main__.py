@@ -117,8 +117,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--epochs", type=int, default=12, metavar="N", help="limit, classic loop; default: 12")
     command.add_argument("--dataset", choices=("auto", "mnist", "digits"), default="auto", help="default: auto")
     command.add_argument("--device", choices=settings.DEVICES, default="auto", help="default: auto")
-
-    command.add_argument("--shared", action="store_true", help="instead: several trainings at once; about ten minutes")
+    others = command.add_mutually_exclusive_group()
+    others.add_argument("--shared", action="store_true", help="instead: several trainings at once; about ten minutes")
+    others.add_argument("--race", action="store_true", help="instead: a race to 99.0 %%; about a quarter of an hour")
 
     add("doctor", doctor, "tell in seconds whether the course can run here, and how fast")
     command = add("record", record, "run the sweeps on MNIST that results/ quotes; three hours")
@@ -324,8 +325,9 @@ def bench(options: Namespace) -> int:
     if options.shared:
         bench_shared(out, options.dataset, options.repeats)
     else:
-        bench(out, options.dataset, options.device, options.repeats, options.epochs)
-    print("\n" + (out / ("shared.md" if options.shared else "bench.md")).read_text(encoding="utf-8"))
+        bench(out, options.dataset, options.device, options.repeats, options.epochs, options.race)
+    table = "shared.md" if options.shared else "race.md" if options.race else "bench.md"
+    print("\n" + (out / table).read_text(encoding="utf-8"))
     print(f"numbers and table are in {settings.shown(out)}")
     return 0
 

@@ -1,31 +1,22 @@
-"""The benchmark: variants of an epoch taking turns, then the classic loop and the recipe `fast` racing to 98.7 %."""
+"""The benchmark: variants of an epoch taking turns, and the races of `bench_race`."""
 
 import platform
 import re
 import statistics
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from course import bench_report, folder
+from course import bench_race, bench_report, folder
+from course.bench_race import SPLIT_SEED, SetUp, first_images
 from helpers import data, recipes, results, speed, training
 
-SPLIT_SEED = 0
-WARM_UP = 640  # images that each variant meets before the clock starts
-TARGET = 0.987  # of the test images, which is what the reported run of chapter 3 scored
-FAST_EPOCHS = 1  # the recipe `fast` gets no more
 PROCESS = Path("/proc/self")  # where Linux tells about this process
 
-SetUp = Callable[..., tuple[nn.Module, Callable[[], float]]]
-"""`speed.set_up` with the images given: takes a variant, `seed` and `epochs`."""
 
-
-def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: int) -> dict:
+def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: int, only_race: bool = False) -> dict:
     """Measure everything; leave `bench.json` and the tables `bench.md` in `out`, and return what the former holds.
 
     Args:
@@ -34,6 +25,7 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
         device_name: as `training.choose_device` takes it.
         repeats: timed epochs of each variant, and seeds of the race to the target; at least 1.
         epochs: after so many the classic loop is given up, should it not reach the target; at least 1.
+        only_race: instead, race to 99.0 % on MNIST beside PyTorch's own example: `race.json` and `race.md`.
 
     Raises:
         ValueError: bad input, or `out` holds what no bench made; nothing was measured.
@@ -41,26 +33,29 @@ def bench(out: Path, dataset_name: str, device_name: str, repeats: int, epochs: 
     for name, value in (("repeats", repeats), ("epochs", epochs)):
         if value < 1:
             raise ValueError(f"{name}: got {value}; give a whole number of at least 1")
+    if only_race and dataset_name == "digits":
+        raise ValueError("dataset: got 'digits'; the race is for MNIST, give mnist")
     device = training.choose_device(device_name)
     folder.check_own(out, "bench")
-    dataset = data.load_dataset(dataset_name)
+    dataset = data.load_dataset("mnist" if only_race else dataset_name)
+    name, report = ("race", bench_report.race_markdown) if only_race else ("bench", bench_report.markdown)
     with folder.own(out, "bench"):
-        result = measure(dataset, device, repeats, epochs)
-        results.write_json(out / "bench.json", result)
-        results.write_text(out / "bench.md", bench_report.markdown(result))
+        result = (bench_race.race_to_99 if only_race else measure)(dataset, device, repeats, epochs) | machine(device)
+        results.write_json(out / f"{name}.json", result)
+        results.write_text(out / f"{name}.md", report(result))
     return result
 
 
 def measure(dataset: data.Dataset, device: torch.device, repeats: int, epochs: int) -> dict:
-    """Return what `bench.json` holds; arguments as of `bench`."""
+    """Return what `bench.json` holds, without the machine; arguments as of `bench`."""
     if dataset.note:
         print(f"MNIST can't be had, so this measures {dataset.title}.\n({dataset.note})\n")
     prepared = data.prepare(dataset, None, SPLIT_SEED, device)
     one_by_one = speed.classic_images(dataset, None, SPLIT_SEED, prepared.mean, prepared.std)
     tried = {name: each for name, (_, each) in speed.ALSO_TRIED.items() if not each.compiled or can_compile(device)}
-    few = replace(prepared, train=TensorDataset(*prepared.train[:WARM_UP]))
+    few = first_images(prepared, one_by_one)
     for variant in (speed.LADDER | tried).values():
-        speed.set_up(variant, few, Subset(one_by_one, range(len(few.train))), seed=0, epochs=1)[1]()
+        speed.set_up(variant, *few, seed=0, epochs=1)[1]()
     set_up = partial(speed.set_up, prepared=prepared, one_by_one=one_by_one)
     measured, rates = compare(set_up, speed.LADDER | tried, device, repeats)
     images = len(prepared.train)
@@ -76,8 +71,14 @@ def measure(dataset: data.Dataset, device: torch.device, repeats: int, epochs: i
         "epoch": epoch,
         "also_tried": {name: summarize(measured, name, speed.ALSO_TRIED[name][0], images) for name in tried},
         "lower_bound": lower_bound,
-        "target": race(set_up, prepared.test, device, repeats, epochs) if dataset.name == "mnist" else None,
+        "target": bench_race.race(set_up, prepared.test, device, repeats, epochs) if dataset.name == "mnist" else None,
         "recipe_fast": asdict(recipes.FAST),
+    }
+
+
+def machine(device: torch.device) -> dict:
+    """Return where and with what it was measured."""
+    return {
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "processor": processor(),
@@ -172,46 +173,3 @@ def lower_bound_of(rate: float, images: int) -> dict[str, float]:
         "gflop_per_second": rate / 1e9,
         "seconds": operations * images / rate,
     }
-
-
-def race(set_up: SetUp, test: TensorDataset, device: torch.device, seeds: int, epochs: int) -> dict:
-    """Measure the training time to the target for the classic loop and for the recipe `fast`, in turn, seed by seed.
-
-    A classic loop that is given up counts with the time it had, which is less than what it needs. As long as more than
-    half of the seeds reach the target, the median is then no longer than the true one.
-    """
-    test_batches = data.make_batches(test, 1000)
-    slow, fast = [], []
-    for seed in range(seeds):
-        slow.append(time_to_target(set_up, speed.CLASSIC, seed, epochs, test_batches, device))
-        fast.append(time_to_target(set_up, speed.FAST, seed, FAST_EPOCHS, test_batches, device))
-    slow_seconds, fast_seconds = ([run["seconds"] for run in runs] for runs in (slow, fast))
-    accuracy = statistics.mean(run["accuracies"][-1] for run in fast)
-    both = 2 * sum(run["reached"] for run in slow) > seeds and accuracy >= TARGET
-    return {
-        "accuracy": TARGET,
-        "classic": slow,
-        "fast": fast,
-        "classic_seconds_median": statistics.median(slow_seconds),
-        "fast_seconds_median": statistics.median(fast_seconds),
-        "fast_accuracy_mean": accuracy,
-        "times_faster": speed.ratio(slow_seconds, fast_seconds) if both else None,  # None: too many missed it
-    }
-
-
-def time_to_target(
-    set_up: SetUp, variant: speed.Variant, seed: int, epochs: int, test_batches: DataLoader, device: torch.device
-) -> dict:
-    """Train until the test accuracy reaches the target, or for `epochs`; return the seconds of training and the scores.
-
-    The test set decides nothing here but when to stop the clock, which doesn't run while it is scored.
-    """
-    model, train = set_up(variant, seed=seed, epochs=epochs)
-    seconds, accuracies = 0.0, [0.0]
-    while len(accuracies) <= epochs and accuracies[-1] < TARGET:
-        seconds += speed.timed(train, device)
-        accuracies.append(training.score(*training.predict(model, test_batches))["accuracy"])
-    done, last = accuracies[1:], accuracies[-1]
-    name = "classic loop" if variant == speed.CLASSIC else "recipe fast"
-    print(f"{name}, seed {seed}: {last:.2%} of the test images after {seconds:.1f} s of training", flush=True)
-    return {"seed": seed, "seconds": seconds, "epochs": len(done), "accuracies": done, "reached": last >= TARGET}

@@ -4,7 +4,7 @@ import statistics
 
 import pandas as pd
 
-from helpers import settings
+from helpers import settings, speed
 
 
 def markdown(result: dict) -> str:
@@ -77,3 +77,34 @@ def target_text(target: dict | None) -> str:
         most = max(run["epochs"] for run in target["classic"])
         lines.append(f"The classic loop missed {goal} in {most} epochs with {missed} of the seeds.")
     return table(rows) + "\n\n" + "\n".join(lines)
+
+
+def race_markdown(result: dict) -> str:
+    """Return the table of the race to 99.0 %, as `bench_race.race_to_99` gathers it; the winner is its first row."""
+    goal = f"{result['accuracy']:.2%}"
+    winner = next(iter(result["racers"].values()))["runs"]
+    rows = []
+    for name, racer in result["racers"].items():
+        runs = racer["runs"]
+        reached = [run["reached"] for run in runs]
+        seconds = [run["seconds"] for run in runs]
+        least = "" if all(reached) else "more than "  # given up: it had so long, and needs longer
+        rows.append(
+            {
+                f"to {goal} of the test images": name,
+                "parameters": f"{racer['parameters']:,}",
+                "reached by": f"{sum(reached)} of {len(runs)}",
+                "epochs": f"{least}{statistics.median(run['epochs'] for run in runs):g}",
+                "seconds of training": f"{least}{statistics.median(seconds):.1f}",
+                "times as long": f"{least}{speed.ratio(seconds, [run['seconds'] for run in winner]):.1f}",
+                "test accuracy at the end": f"{statistics.mean(run['accuracies'][-1] for run in runs):.2%}",
+            }
+        )
+    seeds = "1 seed" if result["repeats"] == 1 else f"{result['repeats']} seeds"
+    last = (
+        f"Epochs, seconds, and “times as long” are medians over {seeds}, the accuracy is their mean. "
+        f"Both learn from the same {result['images']:,} images. Test images stop the clock, at the end of an epoch.\n"
+        f"Measured on {result['device_name']} ({result['device']}), {result['processor_threads']} threads, "
+        f"PyTorch {result['versions']['torch']}."
+    )
+    return f"{table(rows)}\n\n{last}\n"

@@ -71,7 +71,7 @@ ABLATIONS = (  # the best recipe with one thing changed
 )
 DECAY = ("weaker_decay", "adamw_stronger_decay")  # what part the optimizer and its weight decay have in the last step
 ONE_EPOCH = ("fast", "sharp_labels", "short_warm_up", "twice_the_batch")  # for a single epoch
-RECIPES = (*LADDER, *ABLATIONS, *DECAY, "small_network", "large_network", *ONE_EPOCH)
+RECIPES = (*LADDER, *ABLATIONS, *DECAY, "small_network", "large_network", *ONE_EPOCH, "fast_small")
 
 
 @dataclass(frozen=True)

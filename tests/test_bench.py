@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from course import bench, bench_report, bench_shared
+from course import bench, bench_race, bench_report, bench_shared
 from course.__main__ import main
 from helpers import data, recipes, speed, training
 
@@ -92,7 +92,7 @@ def race(monkeypatch: pytest.MonkeyPatch, easy: data.TensorDataset) -> Race:
         monkeypatch.setattr(speed, "timed", lambda train, device: train())
         monkeypatch.setattr(training, "predict", lambda model, batches: (model, batches))
         monkeypatch.setattr(training, "score", lambda model, batches: {"accuracy": next(model.accuracies)})
-        return bench.race(set_up, easy, CPU, seeds=len(fast), epochs=len(slow[0]))
+        return bench_race.race(set_up, easy, CPU, seeds=len(fast), epochs=len(slow[0]))
 
     return race
 
@@ -148,6 +148,48 @@ def test_a_missed_target_is_said_and_a_ratio_only_where_it_is_true(who: str, rac
     assert found["times_faster"] == ratio
     assert cells(text)["recipe `fast`"][-1] == ("–" if ratio is None else f"{ratio:.1f}")
     assert [line for line in text.splitlines() if "missed" in line] == [said]
+
+
+# --- to 99.0 %, beside PyTorch's example ---
+
+
+def test_the_example_is_pytorchs() -> None:
+    """The original's 1,199,882 parameters: 320 + 18,496 + 1,179,776 + 1,290; a rate that shrinks by 0.7 an epoch."""
+    assert bench_race.count_parameters(bench_race.example_network()) == 1_199_882
+    log_probs = bench_race.example_network()(torch.zeros(2, 1, 28, 28))
+    assert log_probs.shape == (2, 10)
+    torch.testing.assert_close(log_probs.exp().sum(dim=1), torch.ones(2))
+
+
+def test_the_example_learns(easy: data.TensorDataset) -> None:
+    model, train = bench_race.set_up_example(easy, CPU, seed=0)
+    losses = [train() for _ in range(4)]
+    assert losses[-1] < losses[0] / 2
+    assert training.score(*training.predict(model, data.make_batches(easy, 50)))["accuracy"] > 0.9
+
+
+def test_the_race_to_99_is_run_by_both(digits: data.Dataset) -> None:
+    """Nobody gets there in an epoch of twenty steps, and the table doesn't say that anybody did."""
+    found = bench_race.race_to_99(digits, CPU, seeds=1, epochs=2)
+    assert {name: racer["parameters"] for name, racer in found["racers"].items()} == {
+        "recipe `fast_small`": 21_274,
+        "PyTorch's example": 1_199_882,
+    }
+    assert [racer["runs"][0]["epochs"] for racer in found["racers"].values()] == [1, 2]
+    assert not any(run["reached"] for racer in found["racers"].values() for run in racer["runs"])
+
+
+def test_a_racer_that_was_given_up_has_no_time_but_a_limit() -> None:
+    def runs(seconds: list[float], reached: bool) -> dict:
+        rows = [{"seconds": each, "epochs": 3, "accuracies": [0.98, 0.99], "reached": reached} for each in seconds]
+        return {"parameters": 1000, "runs": rows}
+
+    racers = {"winner": runs([2.0, 4.0, 5.0], True), "slow": runs([20.0, 80.0, 55.0], True)}
+    racers["never"] = runs([30.0, 30.0, 30.0], False)
+    result = {"accuracy": 0.99, "images": 10, "repeats": 3, "racers": racers} | bench.machine(CPU)
+    rows = cells(bench_report.race_markdown(result))
+    assert rows["slow"] == ["1,000", "3 of 3", "3", "55.0", "11.0", "99.00%"]  # 20/2 = 10, 80/4 = 20, 55/5 = 11 times
+    assert rows["never"] == ["1,000", "0 of 3", "more than 3", "more than 30.0", "more than 7.5", "99.00%"]
 
 
 # --- memory ---
@@ -230,6 +272,8 @@ BAD_CALLS = {
     "unknown data set": (["--dataset", "mnits"], "invalid choice: 'mnits'"),
     "another data set": (["--dataset", "fashion"], "invalid choice: 'fashion'"),
     "unknown device": (["--device", "tpu"], "invalid choice: 'tpu'"),
+    "a race without MNIST": (["--race", "--dataset", "digits"], "dataset: got 'digits'; the race is for MNIST"),
+    "two kinds of bench": (["--race", "--shared"], "argument --shared: not allowed with argument --race"),
     "unknown option": (["--seeds", "3"], "unrecognized arguments: --seeds 3"),
 }
 

@@ -84,6 +84,8 @@ SWEEPS = {  # runs, seeds, epochs, and what is varied beside the seed
     "small_network": (5, 5, 40, []),
     "large_network": (5, 5, 24, []),
     "one_epoch": (20, 5, 1, ["recipe"]),
+    "two_ways": (20, 5, None, ["recipe", "epochs"]),
+    "fast_small": (10, 10, 1, []),
 }
 
 
@@ -95,9 +97,11 @@ def test_the_recorded_runs_are_whole_and_on_mnist(name: str) -> None:
     assert set(results["status"]) == {"done"}
     assert set(results["dataset"]) == {"mnist"}
     assert sorted(set(results["seed"])) == list(range(seeds))
-    assert history.groupby("run")["epoch"].apply(list).tolist() == [list(range(1, epochs + 1))] * runs
-    last = history[history["epoch"] == epochs].set_index("run").loc[results["run"], "val_accuracy"]
-    assert last.tolist() == results["val_accuracy"].tolist()
+    assert set(results["epochs"]) == ({epochs} if epochs else {1, 2})
+    by_run = history.groupby("run")
+    for run, last, accuracy in results[["run", "epochs", "val_accuracy"]].itertuples(index=False):
+        assert by_run.get_group(run)["epoch"].tolist() == list(range(1, last + 1))
+        assert by_run.get_group(run)["val_accuracy"].iloc[-1] == accuracy
 
 
 @pytest.mark.parametrize("name", SWEEPS)
@@ -115,7 +119,7 @@ def test_the_picked_setting_is_the_best_of_the_grid_by_validation() -> None:
     assert set(picked["batch_size"]) == {best["batch_size"]}
 
 
-@pytest.mark.parametrize("name", ["grid", "recipes", "decay", "one_epoch"])
+@pytest.mark.parametrize("name", ["grid", "recipes", "decay", "one_epoch", "two_ways"])
 def test_a_search_never_saw_the_test_set(name: str) -> None:
     assert not [column for column in load_sweep(name) if column.startswith("test")]
 
@@ -124,6 +128,13 @@ def test_the_best_recipe_is_the_best_by_validation() -> None:
     summary = load_sweep("recipes", "summary")
     assert summary.loc[summary["val_accuracy_mean"].idxmax(), "recipe"] == "best"
     assert set(summary["recipe"]) == {*settings.LADDER, *settings.ABLATIONS}
+
+
+def test_the_way_to_99_is_the_better_of_two_by_validation() -> None:
+    """A second epoch, or another network: both take about as long."""
+    mean = load_sweep("two_ways", "summary").set_index(["recipe", "epochs"])["val_accuracy_mean"]
+    assert mean["fast_small", 1] > mean["fast", 2]
+    assert set(load_sweep("fast_small")["epochs"]) == {1}
 
 
 def test_the_recorded_mistakes_are_those_that_the_test_accuracies_count() -> None:
