@@ -5,7 +5,7 @@
 torchrun starts two processes that run this file, and gives each a number from 0, its **rank**. Each has the whole
 network and all images. In every step, each computes the gradient on its share of the batch. Then they exchange
 gradients until all have the mean of them, which is called an **all-reduce**, and all take the same step. So the weights
-stay the same everywhere without ever being sent. Rank 0 also validates, prints, and writes the files.
+stay the same everywhere without being sent again. Rank 0 also validates, prints, and writes the files.
 
     python -m helpers.distributed --processes 2 --epochs 3
 
@@ -98,13 +98,15 @@ def train(plan: Plan) -> None:
     identity = run.identity({"dataset": name, "seed": plan.seed, "processes": ranks})
     folder = settings.from_root(plan.run_dir)
     path, state = folder / "distributed.pt", run.state(history=[])
+    restarts = torch.tensor(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")), device=device)
+    dist.all_reduce(restarts, dist.ReduceOp.MAX)  # on several machines, only the one whose process has died counts it
     with ExitStack() as stack:
         if rank == 0:
             print(f"processes: {ranks}, device: {device.type}, data: {dataset.title}")
             if dataset.note:
                 print(f"MNIST can't be had, so this is another data set.\n({dataset.note})")
             reserve(path, stack)
-            if (plan.resume or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0") and path.exists():
+            if (plan.resume or restarts.item()) and path.exists():
                 state = load_checkpoint(path, identity, run, plan.epochs)
                 print(f"{settings.shown(path)}: {len(state['history'])} of {plan.epochs} epochs are done")
             else:

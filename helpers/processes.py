@@ -41,7 +41,7 @@ def launch(processes: int, max_restarts: int, module: str, options: Sequence[str
         if failure.exitcode == TOLD:
             sys.exit(TOLD)
         reason = failure.signal_name() if failure.exitcode < 0 else f"exit status {failure.exitcode}"
-        fail(f"process {rank} of 0 to {processes - 1} has died ({reason}), so the others were ended; {advice}")
+        fail(f"rank {rank} of {processes} processes has died ({reason}), so the others were ended; {advice}")
 
 
 def connect(device_name: str) -> torch.device:

@@ -171,7 +171,7 @@ def test_when_a_process_dies_one_line_says_so_and_no_process_is_left(tmp_path: P
         _, err = run.communicate(timeout=300)
     assert time.monotonic() - died < 30
     how = "exit status" if sys.platform == "win32" else "SIGKILL"
-    assert err.startswith(f"process {victim} of 0 to 1 has died ({how}")
+    assert err.startswith(f"rank {victim} of 2 processes has died ({how}")
     assert err.endswith("/distributed.pt, give the same command with --resume True\n")
     assert err.count("\n") == 1
     assert not psutil.wait_procs(family, timeout=10)[1]

@@ -146,6 +146,6 @@ def examine(changes: dict[str, str], train_set: TensorDataset, val_set: TensorDa
     pixels, labels = (part[:IMAGES] for part in train_set.tensors)
     val = [part[:VAL_IMAGES] for part in val_set.tensors]
     watch = train(pixels, labels, *val, epochs=-(-STEPS // -(-len(labels) // BATCH_SIZE)), seed=seed)
-    one_batch = [pixels[:BATCH_SIZE], labels[:BATCH_SIZE], *(part[:0] for part in val)]  # what it scores is of no interest
+    one_batch = pixels[:BATCH_SIZE], labels[:BATCH_SIZE], *(part[:0] for part in val)  # what it scores is no matter
     watch.measured["one batch"] = fmean(train(*one_batch, epochs=BY_HEART, seed=seed).losses[-10:])
     return watch

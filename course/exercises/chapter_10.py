@@ -176,7 +176,7 @@ def bytes_sent(answer: Callable) -> str:
         return 4 * 2 * (ranks - 1) * numbers / ranks
 
     one_trip = "That is one trip around the ring. After it, each rank has *one* finished sum; a second trip, as long, passes the sums on."
-    rounds = "A trip has one round less than there are ranks: after `ranks` − 1 passes, a piece has been everywhere."
+    rounds = "A trip has one round fewer than there are ranks: after `ranks` − 1 passes, a piece has been everywhere."
     common_mistakes: Mistakes = [
         (lambda n, r: 4 * (r - 1) * n / r, one_trip),
         (lambda n, r: (r - 1) * n / r, f"Those are numbers, not bytes: a float32 has 4. Besides: {one_trip}"),
@@ -241,7 +241,7 @@ def ranks_needed(answer: Callable) -> str:
         (lambda c, e, goal: math.floor(goal), free),
         (lambda c, e, goal: goal, free),
         (lambda c, e, goal: right(c, e, goal) - 1, "One too few: with so many, the goal is missed by a little. Round up."),
-        (lambda c, e, goal: right(c, e, goal) + 1, "One too many: the goal is reached with one less."),
+        (lambda c, e, goal: right(c, e, goal) + 1, "One too many: the goal is reached with one fewer."),
         (lambda c, e, goal: (c - 2 * e) / (c / goal - 2 * e), "That is not a whole number. Half a rank can't be ordered: round up."),
         (lambda c, e, goal: fewest(lambda n: c / (c / n + e) >= goal), constant),
         (lambda c, e, goal: fewest(lambda n: c / (c / n + 2 * e) >= goal), "You took the exchange to be twice that of two ranks from the start. It is 2 (n − 1) / n times as long, and for one rank there is none."),
@@ -265,6 +265,8 @@ def ranks_needed(answer: Callable) -> str:
         ((9, 2, 1), "Once as fast is what one rank is already."),
         ((9, 0, 3), "If the exchange takes no time, three ranks are three times as fast."),
         ((9, 2, 3), "However many ranks, a step takes nearly 4 ms or more, so three times as fast can't be had: return 0."),
+        ((12, 2, 3), "The limit is exactly 3 here, and no number of ranks reaches a limit: return 0."),
+        ((10, 1, 4.85), "Here 130 ranks are needed. Does your search stop too early?"),
         ((4, 3, 2), "The exchange alone takes longer than the whole step did, so return 0."),
     ]:  # fmt: skip
         about = "compute={}, exchange={}, goal={}".format(*inputs)
