@@ -114,7 +114,7 @@ def rank_share(answer: Callable) -> str:
     epochs_alike = (
         "The order is that of another epoch, or the same in all of them. Seed the generator with `seed + epoch`."
     )
-    uneven = "Where the order can't be dealt out evenly, fill it up. Don't cut it off, and leave no rank with an image less: the others would wait for it in vain."
+    uneven = "Where the order can't be dealt out evenly, fill it up. Don't cut it off, and leave no rank with one image fewer: the others would wait for it in vain."
     fill = "Fill up with the *first* images of the order, from its beginning."
     common_mistakes: Mistakes = [
         (dealt(lambda seed, epoch: seed), epochs_alike),
