@@ -130,7 +130,7 @@ def _change(given: Any, became: Any) -> None:
         given[...] = became
     elif isinstance(given, Reader) and isinstance(became, Reader):
         given.become(became.plain())
-    elif isinstance(given, list) and isinstance(became, list) and given != became:
+    elif isinstance(given, list) and isinstance(became, list):
         given[:] = became
 
 
