@@ -15,7 +15,7 @@ from helpers import settings
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SMALL = {"dataset": "digits", "epochs": 1, "seeds": 2, "sweep_seeds": 1, "timed_images": 640, "turns": 1}
-WITHOUT_BARS = ("01_data", "02_model", "04_evaluation", "09_break_it", "10_many_processors")
+WITHOUT_BARS = ("01_data", "02_model", "04_evaluation", "09_break_it")
 TWO_BARS = """\
 from helpers import bars
 for name in ("first", "second"):
