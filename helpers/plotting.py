@@ -236,7 +236,7 @@ def vital_signs(watch: Any, title: str) -> Figure:
     for axes in (gradient, update):
         low, high = axes.get_ylim()
         axes.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.minorticks_off()  # a quarter of the time of drawing
     gradient.set_ylim(bottom=gradient.get_ylim()[0] / 10)  # room for the names
     gradient.legend(
         fontsize=7, ncols=2 if max(map(len, layers)) < 20 else 1, loc="lower center", columnspacing=1, handlelength=1.6
