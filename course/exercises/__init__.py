@@ -34,12 +34,17 @@ def check(number: str, answer: object, **context: object) -> None:
     if number not in CHECKS:
         raise ValueError(f"exercise: unknown exercise {number!r}; choose one of {', '.join(CHECKS)}")
     with guard.kept_settings(), guard.kept_random_numbers(), notebook.kept(answer):  # the chapter must not notice
-        torch.default_generator.seed()  # its inputs are new each time
+        draw_anew()
         passed, words = judge(number, answer, context)
         earlier = cells.earlier_answer(number)
     display(Box(passed, f"{earlier}\nExercise {number}: {words}".lstrip()))
     if passed is not None:
         progress.note(number, passed)
+
+
+def draw_anew() -> None:
+    """Let the inputs of a check be new each time."""
+    torch.default_generator.seed()
 
 
 def judge(number: str, answer: object, context: dict[str, object]) -> tuple[bool | None, str]:
