@@ -119,6 +119,7 @@ def test_there_is_a_sentence_for_every_sign_and_none_for_nothing() -> None:
     ("answer", "words"),
     [
         ("softmax twise", "`softmax twise` is none of the twelve. Did you mean `softmax twice`?"),
+        ("softmax", "`softmax` is none of the twelve. Did you mean `softmax twice` or `softmax over the batch`?"),
         ("overfitting", f"`overfitting` is none of the twelve. Choose one of: {', '.join(PATIENTS)}."),
         ("", f"`` is none of the twelve. Choose one of: {', '.join(PATIENTS)}."),
         (..., f"`Ellipsis` is none of the twelve. Choose one of: {', '.join(PATIENTS)}."),

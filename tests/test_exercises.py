@@ -246,6 +246,18 @@ def test_stopping_a_check_is_answered_in_a_sentence(kept_in: Path, capsys: pytes
     assert not kept_in.exists()
 
 
+def test_a_check_that_was_not_given_what_it_needs_says_so(kept_in: Path, capsys: pytest.CaptureFixture) -> None:
+    exercises.check("9.3", "no eval")
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.endswith("missing a required argument: 'case'. Write it as the chapter has it.")
+    assert not kept_in.exists()
+
+
+def test_a_patient_counts_for_its_own_exercise_only(kept_in: Path, capsys: pytest.CaptureFixture) -> None:
+    exercises.check("9.3", "learning rate too high", **CONTEXT["9.4"]())
+    assert "about patient 1, but got Patient 2. Write `case=ward[1]`." in " ".join(capsys.readouterr().out.split())
+
+
 def test_an_unknown_exercise_is_refused() -> None:
     with pytest.raises(ValueError, match=r"unknown exercise '99\.9'; choose one of 1\.1, 1\.2"):
         exercises.check("99.9", 1)

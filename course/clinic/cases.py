@@ -82,8 +82,9 @@ class Case:
         """Return whether a diagnosis is right, and why: the line that was it, or a sign that speaks against it."""
         guess = str(answer).strip().lower()
         if guess not in PATIENTS:
-            (close, *_) = [*get_close_matches(guess, PATIENTS, n=1), ""]
-            remedy = f"Did you mean `{close}`?" if close else f"Choose one of: {', '.join(PATIENTS)}."
+            close = [name for name in PATIENTS if guess and guess in name] or get_close_matches(guess, PATIENTS, n=1)
+            meant = " or ".join(f"`{name}`" for name in close)
+            remedy = f"Did you mean {meant}?" if close else f"Choose one of: {', '.join(PATIENTS)}."
             return False, f"`{answer}` is none of the twelve. {remedy}"
         patient = PATIENTS[guess]
         if patient.changes == self._changes:

@@ -47,8 +47,8 @@ PATIENTS = {
     "no eval": Patient(
         {"model.eval()": ""},
         {"evaluated twice": "two results", "blank image": "depends on the others"},
-        "Without `eval()`, dropout goes on during validation. It draws anew each time, so two evaluations differ, and "
-        "both are worse than what the network can do.",
+        "Without `eval()`, dropout stays on during validation. It picks other numbers to zero each time, so two "
+        "evaluations differ, and both are worse than what the network can do.",
     ),
     "learning rate too high": Patient(
         {"optimizer = torch.optim.Adam(model.parameters(), lr=0.001)": "optimizer = torch.optim.Adam(model.parameters(), lr=0.1)"},
@@ -72,7 +72,7 @@ PATIENTS = {
         {"train_set = TensorDataset(prepare(pixels), labels)": "train_set = TensorDataset(prepare(pixels), (labels + 1) % 10)"},
         {"validation": "worse than guessing", "one batch": "learned by heart"},
         "Each training label is one too high, and 9 has become 0. The network learns perfectly well, and "
-        "what it learns is one off, so that nearly every validation image is misread.",
+        "what it learns is one off, so nearly every validation image is misread.",
     ),
     "sorted batches": Patient(
         {

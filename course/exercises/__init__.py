@@ -1,5 +1,6 @@
 """Exercises that check themselves: `exercises.check("1.2", ink_share)` says what is right, or what to do next."""
 
+import inspect
 import traceback
 from pathlib import Path
 
@@ -52,6 +53,10 @@ def judge(number: str, answer: object, context: dict[str, object]) -> tuple[bool
     try:
         if notebook.is_stub(answer):
             return None, "not attempted yet."
+        try:
+            inspect.signature(CHECKS[number]).bind(answer, **context)
+        except TypeError as misfit:  # some need `case=ward[1]`, or the like
+            return None, f"the line that checks it has changed: {misfit}. Write it as the chapter has it."
         return True, f"right. {CHECKS[number](answer, **context)}"
     except WrongAnswer as reason:
         return False, f"not yet. {reason} {notebook.outside(answer)}".strip()

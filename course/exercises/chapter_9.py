@@ -103,14 +103,24 @@ def dead_share(answer: Callable) -> str:
     return "A dead channel computes, costs time, and says nothing."
 
 
-def diagnosis(answer: object, case: Case) -> str:
-    """A diagnosis: which of the twelve mistakes it is."""
-    if not isinstance(answer, str):
-        raise WrongAnswer(f'I expected one of the twelve names, such as "no eval", and got {toolkit.describe(answer)}.')
-    passed, words = case.verdict(answer)
-    if not passed:
-        raise WrongAnswer(words)
-    return words
+def diagnosis_of(patient: int) -> Callable:
+    """Patient {}: which of the twelve mistakes it has."""
+
+    def diagnosis(answer: object, case: Case) -> str:
+        if case.title != f"Patient {patient}":
+            raise WrongAnswer(
+                f"This exercise is about patient {patient}, but got {case.title}. Write `case=ward[{patient}]`."
+            )
+        if not isinstance(answer, str):
+            raise WrongAnswer(
+                f'I expected one of the twelve names, such as "no eval", and got {toolkit.describe(answer)}.'
+            )
+        passed, words = case.verdict(answer)
+        if not passed:
+            raise WrongAnswer(words)
+        return words
+
+    return diagnosis
 
 
 def lowest_loss(answer: Callable) -> str:
@@ -175,7 +185,7 @@ def stepping(
 
 
 def one_step(answer: Callable) -> str:
-    """A function to be mended: it takes one step on a batch, and returns the loss."""
+    """A function to repair: it takes one step on a batch, and returns the loss."""
     count = between(5, 9)
     normalized = "That is what comes of normalized pixels. Here they should only go from 0 to 1."
     common_mistakes = [
@@ -253,18 +263,18 @@ def _losses(losses: Tensor) -> tuple[float, list[tuple[object, str]]]:
 CHECKS: dict[str, Callable] = {
     "9.1": update_ratio,
     "9.2": dead_share,
-    "9.3": diagnosis,
-    "9.4": diagnosis,
-    "9.5": diagnosis,
-    "9.6": diagnosis,
-    "9.7": diagnosis,
-    "9.8": diagnosis,
-    "9.9": diagnosis,
-    "9.10": diagnosis,
-    "9.11": diagnosis,
-    "9.12": diagnosis,
-    "9.13": diagnosis,
-    "9.14": diagnosis,
+    "9.3": diagnosis_of(1),
+    "9.4": diagnosis_of(2),
+    "9.5": diagnosis_of(3),
+    "9.6": diagnosis_of(4),
+    "9.7": diagnosis_of(5),
+    "9.8": diagnosis_of(6),
+    "9.9": diagnosis_of(7),
+    "9.10": diagnosis_of(8),
+    "9.11": diagnosis_of(9),
+    "9.12": diagnosis_of(10),
+    "9.13": diagnosis_of(11),
+    "9.14": diagnosis_of(12),
     "9.15": lowest_loss,
     "9.16": one_step,
 }
