@@ -17,7 +17,7 @@ class Box:
 
     Args:
         passed: whether the answer is right; None where nothing can be said.
-        text: plain; its words may quote a learner's values. `backticks` are set as code.
+        text: plain; its words may quote a learner's values. `backticks` are set as code, *asterisks* as emphasis.
     """
 
     def __init__(self, passed: bool | None, text: str):
@@ -30,5 +30,6 @@ class Box:
     def _repr_html_(self) -> str:
         sign, *colors = LOOKS[self.passed]
         words = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(self.text)).replace("\n", "<br>")
+        words = re.sub(r"(?<![\w*])\*(\w|\w[^*<>]*\w)\*(?![\w*])", r"<em>\1</em>", words)
         words = re.sub(r"(Exercise [\d.]+|[\w ]*[Pp]atient[ \d]*)(?=: )", rf"<strong>{sign} \g<0></strong>", words)
         return f'<div style="{STYLE.format(*colors)}">{words}</div>'

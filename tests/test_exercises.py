@@ -151,6 +151,7 @@ TOO_MANY = (469, "<b>`96`</b> & more")
         ((469, 96), "✓", "right. ", "Exercise 1.5: right. "),
         ((468, 96), "✗", "not yet. ", "Exercise 1.5: not yet. "),
         (None, "○", "not attempted yet.", "Exercise 1.5: not attempted yet."),
+        ((469, "*x*<2"), "✗", "<em>x</em>&lt;2", "*x*<2"),
         (TOO_MANY, "✗", "&lt;b&gt;<code>96</code>&lt;/b&gt; &amp; more", "<b>`96`</b> & more"),
     ],
 )

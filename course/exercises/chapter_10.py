@@ -20,7 +20,7 @@ from course.exercises.toolkit import (
 
 
 def whole_gradient(answer: Callable) -> str:
-    """A function that makes the whole batch's gradient of those of unequal shares."""
+    """A function that makes the whole batch's gradient from those of unequal shares."""
 
     def weighted(gradients: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         return sum((weight * gradient for weight, gradient in zip(weights, gradients, strict=True)), torch.zeros(()))

@@ -6,6 +6,7 @@ mistake is recognized by what its wrong function returns on the same inputs. A c
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -280,4 +281,5 @@ def after_success(works: str) -> Iterator[None]:
     try:
         yield
     except WrongAnswer as reason:
-        raise WrongAnswer(f"{works} {reason}".strip()) from None
+        words = re.sub("^For ", "for ", str(reason)) if works.endswith(":") else reason
+        raise WrongAnswer(f"{works} {words}".strip()) from None
