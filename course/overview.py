@@ -25,7 +25,7 @@ def subjects() -> dict[str, str]:
         checks = tree.body[-1]  # CHECKS = {"1.1": negative, …} ends each file
         for number, check in zip(checks.value.keys, checks.value.values, strict=True):  # type: ignore[attr-defined]
             made, given = (check.func, check.args) if isinstance(check, ast.Call) else (check, [])  # diagnosis_of(1)
-            subject = docs[made.id].splitlines()[0].rstrip(".")
+            subject = docs[ast.unparse(made)].splitlines()[0].rstrip(".")
             found[number.value] = subject.format(*map(ast.literal_eval, given)) if given else subject
     return found
 

@@ -247,7 +247,9 @@ def vital_signs(watch: Any, title: str) -> Figure:
     numbers = range(1, len(train) + 1)
     epochs.plot(numbers, train, color=ORANGE, marker="s", label="training")
     epochs.plot(numbers, val, color=BLUE, ls="--", marker="o", label="validation")
-    epochs.set(title=f"loss, evaluated; accuracy {accuracy[-1]:.1%}", xlabel="epoch", ylim=(0, 1.1 * max(*train, *val)))
+    epochs.set(
+        title=f"loss, evaluated; accuracy {100 * accuracy[-1]:.1f} %", xlabel="epoch", ylim=(0, 1.1 * max(*train, *val))
+    )
     epochs.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     epochs.legend(fontsize=7)
     bars = dead.barh(list(watch.dead), [100 * share for share in watch.dead.values()], color=BLUE)

@@ -42,12 +42,12 @@ PATIENTS = {
         {"loss = F.nll_loss(log_probs, batch_labels)": "loss = F.cross_entropy(log_probs.exp(), batch_labels)"},
         {"loss and accuracy": "loss too high", "first loss": "as expected", "one batch": "not learned", "gradient": "steady"},
         "`cross_entropy` expects logits, and applies a softmax of its own. Given probabilities, all of them between 0 and "
-        "1, it can never see an answer that is sure: even for a perfect one, the loss has a floor.",
+        "1, it can never see a confident answer: even for a perfect one, the loss has a floor.",
     ),
     "no eval": Patient(
         {"model.eval()": ""},
         {"evaluated twice": "two results", "blank image": "depends on the others"},
-        "Without `eval()`, dropout stays on during validation. It picks other numbers to zero each time, so two "
+        "Without `eval()`, dropout stays on during validation. It zeroes different numbers each time, so two "
         "evaluations differ, and both are worse than what the network can do.",
     ),
     "learning rate too high": Patient(
@@ -65,7 +65,7 @@ PATIENTS = {
     "pixels from 0 to 255": Patient(
         {"return (some_pixels.unsqueeze(1) / 255 - mean) / std": "return some_pixels.unsqueeze(1).float()"},
         {"first loss": "high", "blank image": "same answer"},
-        "The layers' first weights are drawn for inputs of about 1. With inputs of up to 255 the untrained network's "
+        "The layers' initial weights are drawn for inputs of about 1. With inputs of up to 255 the untrained network's "
         "logits are huge: it is sure of its random answers, and pays for it.",
     ),
     "labels one off": Patient(
@@ -86,8 +86,8 @@ PATIENTS = {
     "validation images in training": Patient(
         {"torch.manual_seed(seed)": "torch.manual_seed(seed)\npixels, labels = torch.cat([pixels, val_pixels]), torch.cat([labels, val_labels])"},
         {"shared images": "some"},
-        "The training set holds the validation images as well. The validation scores are too good, and no panel looks ill, "
-        "apart from a few more steps: counting finds this one.",
+        "The training set holds the validation images as well. The validation scores are too good, and no panel looks ill: "
+        "counting finds this one.",
     ),
     "softmax over the batch": Patient(
         {"return torch.log_softmax(logits, dim=1)": "return torch.log_softmax(logits, dim=0)"},
