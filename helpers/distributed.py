@@ -9,7 +9,7 @@ stay the same everywhere without being sent again. Rank 0 also validates, prints
 
     python -m helpers.distributed --processes 2 --epochs 3
 
-does the same, and puts into one line what torchrun reports in thirty. With `--max_restarts 3`, all of them start
+does the same, and puts into one line what torchrun reports in forty. With `--max_restarts 3`, all of them start
 again when one has died. They go on from the last checkpoint, to the same weights, bit for bit.
 """
 
