@@ -95,8 +95,7 @@ def rank_share(answer: Callable) -> str:
     def dealt(numbers: Callable[[int, int], int]) -> Callable:
         return lambda count, ranks, rank, seed, epoch: filled(order(count, numbers(seed, epoch)), ranks)[rank::ranks]
 
-    def block(count: int, ranks: int, rank: int, seed: int, epoch: int) -> list[int]:
-        places = filled(order(count, seed + epoch), ranks)
+    def block(places: list[int], ranks: int, rank: int) -> list[int]:
         size = len(places) // ranks
         return places[rank * size : (rank + 1) * size]
 
@@ -114,7 +113,8 @@ def rank_share(answer: Callable) -> str:
     epochs_alike = (
         "The order is that of another epoch, or the same in all of them. Seed the generator with `seed + epoch`."
     )
-    uneven = "Where the order can't be dealt out evenly, fill it up. Don't cut it off, and leave no rank with one image fewer: the others would wait for it in vain."
+    uneven = "Where the order can't be dealt out evenly, fill it up: `-count % ranks` images are missing. Don't cut it off, and leave no rank with one image fewer: the others would wait for it in vain."
+    like_cards = "These are neighbors in the order: you cut it into blocks. Deal it out like cards: rank 0 takes every `ranks`-th image from place 0, rank 1 from place 1, and so on."
     fill = "Fill up with the *first* images of the order, from its beginning."
     common_mistakes: Mistakes = [
         (dealt(lambda seed, epoch: seed), epochs_alike),
@@ -124,7 +124,8 @@ def rank_share(answer: Callable) -> str:
         (dealt(lambda seed, epoch: seed + epoch + 1), "The order is that of the next epoch. Seed the generator with `seed + epoch`, with nothing added."),
         (lambda n, ranks, rank, seed, epoch: filled(order(n, seed + epoch + rank), ranks)[rank::ranks], own_order),
         (lambda n, ranks, rank, seed, epoch: filled(order(n, seed + rank), ranks)[rank::ranks], own_order),
-        (block, "These are neighbors in the order: you cut it into blocks. Deal it out like cards: rank 0 takes every `ranks`-th image from place 0, rank 1 from place 1, and so on."),
+        (lambda n, ranks, rank, seed, epoch: block(filled(order(n, seed + epoch), ranks), ranks, rank), like_cards),
+        (lambda n, ranks, rank, seed, epoch: block(order(n, seed + epoch), ranks, rank), like_cards),
         (cut, uneven),
         (by_hand(lambda places, missing: []), uneven),
         (by_hand(lambda places, missing: places[len(places) - missing :]), "You filled up with the last images. " + fill),
@@ -132,9 +133,9 @@ def rank_share(answer: Callable) -> str:
         (by_hand(lambda places, missing: [0] * missing), "You filled up with image 0. " + fill),
         (by_hand(lambda places, missing: list(range(missing))), "You filled up with images 0, 1, and so on. " + fill),
         (lambda n, ranks, rank, seed, epoch: filled(list(range(n)), ranks)[rank::ranks], "The images aren't shuffled. `torch.randperm(count, generator=…)` gives the order."),
-        (lambda n, ranks, rank, seed, epoch: filled(order(n, seed + epoch), ranks)[(rank - 1) % ranks :: ranks], "That is the share of the rank before. Ranks count from 0."),
-        (lambda n, ranks, rank, seed, epoch: filled(order(n, seed + epoch), ranks)[(rank + 1) % ranks :: ranks], "That is the share of the next rank. Ranks count from 0."),
-        (lambda n, ranks, rank, seed, epoch: filled(order(n, seed + epoch), ranks), "That is the whole order. Take every `ranks`-th of it, from place `rank` on."),
+        (lambda n, ranks, rank, seed, epoch: filled(order(n, seed + epoch), ranks)[rank - 1 :: ranks], "That is the share of the rank before. Ranks count from 0."),
+        (lambda n, ranks, rank, seed, epoch: filled(order(n, seed + epoch), ranks)[rank + 1 :: ranks], "That is the share of the next rank. Ranks count from 0."),
+        *[(lambda n, ranks, rank, seed, epoch, fill=fill: fill(order(n, seed + epoch), ranks), "That is the whole order. Take every `ranks`-th of it, from place `rank` on.") for fill in (filled, lambda places, ranks: places)],
         (lambda n, ranks, rank, seed, epoch: filled(order(n, seed + epoch), ranks)[rank:], "You left out the first ones and kept all others. A slice has a third number, the stride: `order[rank::ranks]`."),
         (lambda n, ranks, rank, seed, epoch: sorted(right(n, ranks, rank, seed, epoch)), "The right images, but sorted. Keep them in the order in which they are shuffled."),
     ]  # fmt: skip
@@ -148,6 +149,8 @@ def rank_share(answer: Callable) -> str:
         found = toolkit.as_tensor(got)
         if found is None or found.ndim != 1:
             raise WrongAnswer(f"I expected a list of whole numbers, one per image, and got {toolkit.describe(got)}.")
+        if found.is_floating_point():
+            raise WrongAnswer("The numbers of the images are floats, which can't be used as indices. Keep them whole.")
         return found
 
     check_function(
@@ -158,9 +161,10 @@ def rank_share(answer: Callable) -> str:
         about=lambda n, ranks, rank, seed, epoch: f"count={n}, ranks={ranks}, rank={rank}, seed={seed}, epoch={epoch}",
         hint="First the order of all images, `torch.randperm(count, generator=torch.Generator().manual_seed(seed + epoch))`. Then fill it up, then deal it out.",
         read=read,
-        edges=[(6, 4, 3, 3, 2), (8, 2, 0, 3, 2)],
+        edges=[(6, 4, 3, 3, 2)],
     )  # fmt: skip
     for inputs, wanted in [
+        ((8, 2, 0, 3, 2), "Eight images can be dealt out evenly to two ranks, so none is missing. `ranks - count % ranks` would be 2; `-count % ranks` is 0."),
         ((6, 1, 0, 4, 1), "A single rank gets all images, shuffled."),
         ((2, 5, 4, 4, 1), "Three places have to be filled with two images, so begin again at the first when they are used up."),
     ]:  # fmt: skip
@@ -230,11 +234,13 @@ def ranks_needed(answer: Callable) -> str:
         while True:
             compute, exchange, goal = between(300, 900) / 10, between(10, 60) / 10, between(25, 60) / 10
             left = compute / goal - 2 * exchange
-            if left > 0 and 12 < (need := (compute - 2 * exchange) / left) < 60 and 0.2 < need % 1 < 0.8:
+            if (
+                left > 0 and 12 < (need := (compute - 2 * exchange) / left) < 60 and 0.2 < need % 1 < 0.45
+            ):  # rounded, it is one too few
                 return compute, exchange, goal
 
     free = "That would do if the exchange took no time. Each step also waits for the all-reduce, however many ranks share the work."
-    grows = "Your exchange grows and grows with the number of ranks. It is 2 (n − 1) / n times as long as that of two."
+    never = "0 means that no number of ranks is enough, but some are. Does your search give up after its first try? Or does your exchange grow and grow with the number of ranks? It is 2 (n − 1) / n times as long as that of two."
     constant = "You took the exchange to be as long for any number of ranks. It is measured for two; of n ranks, each sends 2 (n − 1) / n times as much."
     common_mistakes: Mistakes = [
         (lambda c, e, goal: math.ceil(goal), free),
@@ -246,8 +252,7 @@ def ranks_needed(answer: Callable) -> str:
         (lambda c, e, goal: fewest(lambda n: c / (c / n + e) >= goal), constant),
         (lambda c, e, goal: fewest(lambda n: c / (c / n + 2 * e) >= goal), "You took the exchange to be twice that of two ranks from the start. It is 2 (n − 1) / n times as long, and for one rank there is none."),
         (lambda c, e, goal: fewest(lambda n: c / (c / n + (n - 1) / n * e) >= goal), "The 2 is missing: the exchange is 2 (n − 1) / n times as long as that of two ranks."),
-        (lambda c, e, goal: fewest(lambda n: c / (c / n + 2 * (n - 1) * e) >= goal), grows),
-        (lambda c, e, goal: fewest(lambda n: c / (c / n + n * e) >= goal), grows),
+        (lambda c, e, goal: 0, never),
     ]  # fmt: skip
     with after_success("Where the goal can be reached:"):
         check_function(
@@ -266,7 +271,9 @@ def ranks_needed(answer: Callable) -> str:
         ((9, 0, 3), "If the exchange takes no time, three ranks are three times as fast."),
         ((9, 2, 3), "However many ranks, a step takes nearly 4 ms or more, so three times as fast can't be had: return 0."),
         ((12, 2, 3), "The limit is exactly 3 here, and no number of ranks reaches a limit: return 0."),
-        ((10, 1, 4.85), "Here 130 ranks are needed. Does your search stop too early?"),
+        ((4, 3, 1), "One rank is as fast as it is, however slow the exchange. A goal of 1 or less needs no more."),
+        ((4, 3, 0.5), "One rank is as fast as it is, however slow the exchange. A goal of 1 or less needs no more."),
+        ((10, 1, 4.985), "Here 1,330 ranks are needed. Does your search stop too early?"),
         ((4, 3, 2), "The exchange alone takes longer than the whole step did, so return 0."),
     ]:  # fmt: skip
         about = "compute={}, exchange={}, goal={}".format(*inputs)
@@ -311,6 +318,7 @@ def learning_rate_at(answer: Callable) -> str:
         (with_end(lambda rate, base, batch: rate * (batch - base)), "You multiplied by a difference of batches. How many *times* larger has the batch become?"),
         (with_end(lambda rate, base, batch: rate * (batch // base)), "Does `//` cut off part of batch / base_batch?"),
         (lambda s, w, rate, base, batch: rate * (target(rate, base, batch) / rate) ** (s / w), "Your rate climbs by a factor at each step. Here it should climb evenly, by the same amount."),
+        *[(lambda s, w, rate, base, batch, digits=digits: round(right(s, w, rate, base, batch), digits), toolkit.ROUNDED) for digits in (2, 3, 4)],
     ]  # fmt: skip
     hint = "The new rate is base_rate · batch / base_batch. What share of the way from base_rate to there is done at this step?"
     with after_success("During the warm-up:"):
@@ -330,7 +338,7 @@ def learning_rate_at(answer: Callable) -> str:
     for inputs, wanted in [
         ((10, 10, 0.1, 64, 256), "The warm-up is over, so the rate is four times as high, for a batch four times as large."),
         ((35, 10, 0.1, 64, 256), "Long after the warm-up, the rate stays where it is: 0.4."),
-        ((0, 0, 0.1, 64, 256), "There is no warm-up, so the new rate holds from the first step. Did you divide by 0?"),
+        ((0, 0, 0.1, 64, 256), "There is no warm-up, so the new rate holds from the first step, and nothing is to be divided by 0."),
         ((5, 10, 0.1, 64, 64), "The batch is as large as before, and so is the rate, at every step."),
         ((5, 10, 0.1, 64, 32), "Half the batch, half the rate: here it climbs down, and is halfway there."),
     ]:  # fmt: skip

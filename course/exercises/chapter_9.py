@@ -39,6 +39,7 @@ def update_ratio(answer: Callable) -> str:
         (lambda b, a: (a - b).square().sum().item() / b.square().sum().item(), squares),
         (lambda b, a: (a - b).abs().sum().item() / b.abs().sum().item(), absolute),
         (lambda b, a: ((a - b).mean() / b.mean()).item(), "You compared means, or sums. Positive and negative numbers cancel there; the norm squares them first."),
+        (lambda b, a: ((a - b).norm(dim=1) / b.norm(dim=1)).mean().item(), "You took a norm for each row. Take one for the whole layer."),
         (lambda b, a: ((a - b) / b).norm().item(), one_by_one),
         (lambda b, a: ((a - b) / b).abs().mean().item(), one_by_one),
         (lambda b, a: ((a - b) / b).mean().item(), one_by_one),
@@ -48,15 +49,27 @@ def update_ratio(answer: Callable) -> str:
     ]  # fmt: skip
     still = torch.tensor([[3.0, 4.0]])
     edges = [(still, still + torch.tensor([[0.3, 0.4]])), (still, torch.tensor([[-3.0, 4.0]]))]
+
+    def read(got: object, *_: Tensor) -> object:
+        return toolkit.one_number(got)
+
     toolkit.check_function(
         answer,
         draw,
         right,
         common_mistakes,
         hint="`(after - before).norm()` is the size of the update. What is the size of the weights?",
-        read=lambda got, *_: toolkit.one_number(got),
+        read=read,
         edges=edges,
     )
+    for shape, about in (
+        ((2, 1, 2, 2), "the weights of a convolution, with four axes"),
+        ((3,), "a bias, with one axis"),
+    ):
+        before = torch.ones(shape)
+        toolkit.check_edge_case(
+            answer, (before, 0.9 * before), 0.1, about, "Take the norm over all axes at once.", read
+        )
     return "`helpers/diagnosis.py` has the same function, and also knows what to do with weights that are all 0."
 
 
@@ -85,11 +98,16 @@ def dead_share(answer: Callable) -> str:
         (lambda o: (o == 0).any(dim=0).flatten(1).any(dim=1).double().mean().item(), "You counted channels that are 0 *somewhere*. Dead means 0 everywhere: all, not any."),
         (lambda o: 1 - right(o), "That is the share of channels that are alive."),
         (lambda o: right(o) * o.shape[1], "That is how many are dead. Divide by the number of channels."),
+        (lambda o: right(o) * o.shape[1] / len(o), "You divided by the number of images. Divide by that of channels, `outputs.shape[1]`."),
         (lambda o: 100 * right(o), "That is in percent. Return a share from 0 to 1."),
-        *toolkit.rounded(right, 1),
+        *toolkit.rounded(right, 1, 2),
     ]  # fmt: skip
     mostly = torch.zeros(2, 4, 2, 2)
     mostly[1, 2, 1, 1] = 1e-6  # alive, if barely
+
+    def read(got: object, *_: Tensor) -> object:
+        return toolkit.one_number(got)
+
     toolkit.check_function(
         answer,
         draw,
@@ -97,8 +115,18 @@ def dead_share(answer: Callable) -> str:
         common_mistakes,
         about=lambda outputs: f"outputs of shape {tuple(outputs.shape)}",
         hint="The largest number of each channel, over all images and places, is 0 if the channel is dead: `amax`.",
-        read=lambda got, *_: toolkit.one_number(got),
+        read=read,
         edges=[(mostly,), (torch.zeros(2, 3, 2, 2),), (torch.ones(2, 3, 2, 2),)],
+    )
+    corner = torch.zeros(2, 4, 3, 3)
+    corner[0, 1, 0, 0] = 1.0
+    toolkit.check_edge_case(
+        answer,
+        (corner,),
+        0.75,
+        "a channel that answers to the first image alone, in the first place alone",
+        "It is alive. Look at all images and all places, from 0 on.",
+        read,
     )
     return "A dead channel computes, costs time, and says nothing."
 
@@ -142,7 +170,8 @@ def lowest_loss(answer: Callable) -> str:
         (lambda k: math.log2(1 + (k - 1) / math.e), wrong_base),
         (lambda k: math.log10(1 + (k - 1) / math.e), wrong_base),
         (lambda k: math.log1p(9 / math.e), "That is the right number for ten classes. Use the argument."),
-        *toolkit.rounded(right, 2),
+        (lambda k: math.log1p((k - 1) / 2.718), "You wrote *e* with a few digits. `math.e` has them all."),
+        *toolkit.rounded(right, 2, 3),
     ]  # fmt: skip
     toolkit.check_function(
         answer,
@@ -150,6 +179,7 @@ def lowest_loss(answer: Callable) -> str:
         right,
         common_mistakes,
         hint="Which numbers does the loss get from a perfect network? Apply the softmax to them by hand.",
+        tolerance=1e-5,
         read=lambda got, *_: toolkit.one_number(got),
         edges=[(2,), (10,), (1000,)],
     )
@@ -232,6 +262,10 @@ def one_step(answer: Callable) -> str:
         raise WrongAnswer(
             f"The step and the number are right. But the loss is still a tensor{notes}. Make it a float: .item()."
         )
+    if not isinstance(got, float):
+        raise WrongAnswer(
+            f"The step and the number are right. Return a Python float; you returned {toolkit.describe(got)}."
+        )
     return "You read three messages, and found what raises none."
 
 
@@ -243,7 +277,7 @@ def _why(moved: bool, gradients: int, steps: int) -> str:
         (steps == 0, "`optimizer` took no step. Which line moves the weights?"),
         (not moved, "At the step there were no gradients: they were computed after it, or cleared in between. Clear, compute, step: in that order."),
         ((gradients, steps) != (1, 1), f"There should be one call of backward() and one step; I counted {gradients} and {steps}."),
-        (True, "There was one call of backward() and one step. So look at what went into the model: all images, and their pixels from 0 to 1?"),
+        (True, "There was one call of backward() and one step. So look at what went into the model and the loss: all images, pixels from 0 to 1, the labels as they came, and their plain loss?"),
     ]  # fmt: skip
     return next(words for found, words in possible if found)
 

@@ -90,11 +90,11 @@ def check_function(
     if not wrong():
         return
     fitting = [(mistake, words) for mistake, words in common_mistakes if _fits(mistake, tries, tolerance)]
-    if rounds > 2 and _always_the_same(tries[:rounds]):
+    if rounds > 2 and _always_the_same(tries):
         draws = (draw() for _ in range(100))
         others = (Try(other, *tries[0][1:]) for other in draws)  # would the mistake return something else for these?
         telling = next((one for one in others if not any(_fits(wrong, [one], tolerance) for wrong, _ in fitting)), None)
-        if telling and _always_the_same([*tries[:rounds], call(telling.inputs)]):
+        if telling and _always_the_same([*tries, call(telling.inputs)]):
             fitting = [(right, f"For other arguments the same came out. {ELSEWHERE}")]
     smallest = min(wrong(), key=lambda one: _size(one.inputs))
     hint = fitting[0][1] if fitting else hint

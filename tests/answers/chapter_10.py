@@ -93,14 +93,18 @@ def by_columns(count, ranks, rank, seed, epoch):
     return order.repeat(ranks)[: -(-count // ranks) * ranks].reshape(-1, ranks)[:, rank]
 
 
-def filled_once(count, ranks, rank, seed, epoch):
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed + epoch)).tolist()
-    return (order + order[: -count % ranks])[rank::ranks]
+def shuffled(count, seed):
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
 
 
-def cut_off(count, ranks, rank, seed, epoch):
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed + epoch))
-    return order[: count // ranks * ranks][rank::ranks]
+def filled_with(missing):
+    """Return a function that fills up with so many first images, or cuts off as many as that is below 0."""
+
+    def rank_share(count, ranks, rank, seed, epoch):
+        order = shuffled(count, seed + epoch)
+        return (order + order)[: count + missing(count, ranks)][rank::ranks]
+
+    return rank_share
 
 
 def blocks(order, ranks, rank):
@@ -124,7 +128,7 @@ def ring_played(numbers, ranks):
 
 def in_closed_form(compute, exchange, goal):
     left = compute / goal - 2 * exchange
-    if goal == 1:
+    if goal <= 1:
         return 1
     return math.ceil((compute - 2 * exchange) / left) if left > 0 else 0
 
@@ -221,18 +225,23 @@ WRONG = {
         (dealt(lambda seed, epoch, rank: seed + epoch - 1), "nothing subtracted"),
         (dealt(lambda seed, epoch, rank: seed + epoch + rank), "shuffle in its own way"),
         (dealt(take=blocks), "Deal it out like cards"),
-        (cut_off, "Don't cut it off"),
+        (filled_with(lambda count, ranks: -(count % ranks)), "Don't cut it off"),
         (dealt(fill=lambda order, missing: []), "no rank with one image fewer"),
         (dealt(fill=lambda order, missing: order[-missing:]), "the last images"),
         (dealt(fill=lambda order, missing: order[:1] * missing), "the first image again and again"),
         (dealt(fill=lambda order, missing: [0] * missing), "with image 0"),
         (dealt(fill=lambda order, missing: [*range(missing)]), "images 0, 1, and so on"),
         (dealt(take=lambda order, ranks, rank: sorted(order[rank::ranks])), "but sorted"),
-        (dealt(take=lambda order, ranks, rank: order[rank - 1 :: ranks] if rank else order[ranks - 1 :: ranks]), "the rank before"),
+        (dealt(take=lambda order, ranks, rank: order[rank - 1 :: ranks]), "the rank before"),
+        (dealt(take=lambda order, ranks, rank: order[rank + 1 :: ranks]), "the next rank"),
+        (lambda *inputs: [float(one) for one in dealt()(*inputs)], "Keep them whole"),
+        (lambda count, ranks, rank, seed, epoch: blocks(shuffled(count, seed + epoch), ranks, rank), "Deal it out like cards"),
+        (lambda count, ranks, rank, seed, epoch: shuffled(count, seed + epoch), "the whole order"),
+        (filled_with(lambda count, ranks: ranks - count % ranks), "so none is missing"),
         (dealt(take=lambda order, ranks, rank: order), "the whole order"),
         (dealt(take=lambda order, ranks, rank: order[rank:]), "the stride"),
         (lambda count, ranks, rank, seed, epoch: [*range(count)][rank::ranks], "I expected"),
-        (filled_once, "begin again at the first"),
+        (filled_with(lambda count, ranks: -count % ranks), "begin again at the first"),
         (lambda count, ranks, rank, seed, epoch: "abc", "I expected a list"),
         (lambda count, ranks, rank, seed, epoch: count, "I expected a list"),
     ],
@@ -261,17 +270,22 @@ WRONG = {
         (trying(lambda n, c, e: c / n + e), "as long for any number of ranks"),
         (trying(lambda n, c, e: c / n + 2 * e), "from the start"),
         (trying(lambda n, c, e: c / n + (n - 1) / n * e), "The 2 is missing"),
-        (trying(lambda n, c, e: c / n + 2 * (n - 1) * e), "grows and grows"),
+        (trying(lambda n, c, e: c / n + 2 * (n - 1) * e), "grow and grow with the number"),
+        (lambda c, e, goal: 0, "give up after its first try"),
+        (lambda c, e, goal: 0 if c <= 2 * e * goal else by_trying(c, e, goal), "A goal of 1 or less"),
+        (lambda c, e, goal: round((c - 2 * e) / (c / goal - 2 * e)) if c > 2 * e * goal else by_trying(c, e, goal), "Round up"),
         (trying(seconds_of, lambda times, goal: times > goal), "exactly 2.5 times"),
         (trying(seconds_of, first=2), "what one rank is already"),
         (lambda c, e, goal: by_trying(c, e, goal) if goal == 1 or c / goal != 2 * e else 1 // 0, "ZeroDivisionError"),
-        (lambda c, e, goal: needed if (needed := by_trying(c, e, goal)) <= 100 else 0, "stop too early"),
+        (lambda c, e, goal: needed if (needed := by_trying(c, e, goal)) <= 1000 else 0, "stop too early"),
         (trying(seconds_of, otherwise=None), "returns nothing"),
         (trying(seconds_of, otherwise=5000), "return 0"),
         (lambda c, e, goal: "four", "I expected one number"),
     ],
     "10.5": [
         (climbing(start=lambda rate, end: 0), "begins at 0"),
+        (lambda *inputs: round(climbing()(*inputs), 3), "That is rounded"),
+        (lambda *inputs: round(climbing()(*inputs), 4), "That is rounded"),
         (lambda s, w, rate, base, batch: rate * batch / base, "the rate after the warm-up"),
         (lambda s, w, rate, base, batch: rate, "the rate of the small batch"),
         (lambda s, w, rate, base, batch: rate + rate * batch / base * min(1, s / w), "share of the *difference*"),
