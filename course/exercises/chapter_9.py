@@ -14,6 +14,11 @@ from course.exercises.calls import beside
 from course.exercises.toolkit import Mistakes, WrongAnswer, between, call_answer, compare
 
 
+def read(got: object, *_: object) -> object:
+    """Return the one number that an answer should give, whatever its arguments were."""
+    return toolkit.one_number(got)
+
+
 def update_ratio(answer: Callable) -> str:
     """A function that says how large an update is, compared with the weights."""
 
@@ -49,9 +54,6 @@ def update_ratio(answer: Callable) -> str:
     ]  # fmt: skip
     still = torch.tensor([[3.0, 4.0]])
     edges = [(still, still + torch.tensor([[0.3, 0.4]])), (still, torch.tensor([[-3.0, 4.0]]))]
-
-    def read(got: object, *_: Tensor) -> object:
-        return toolkit.one_number(got)
 
     toolkit.check_function(
         answer,
@@ -104,9 +106,6 @@ def dead_share(answer: Callable) -> str:
     ]  # fmt: skip
     mostly = torch.zeros(2, 4, 2, 2)
     mostly[1, 2, 1, 1] = 1e-6  # alive, if barely
-
-    def read(got: object, *_: Tensor) -> object:
-        return toolkit.one_number(got)
 
     toolkit.check_function(
         answer,
@@ -180,7 +179,7 @@ def lowest_loss(answer: Callable) -> str:
         common_mistakes,
         hint="Which numbers does the loss get from a perfect network? Apply the softmax to them by hand.",
         tolerance=1e-5,
-        read=lambda got, *_: toolkit.one_number(got),
+        read=read,
         edges=[(2,), (10,), (1000,)],
     )
     return "For ten classes that is 1.461. If a loss settles there, look for a second softmax."

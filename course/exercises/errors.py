@@ -28,7 +28,7 @@ HINTS_FOR_ERRORS = {
     "is not a Module subclass": "nn.Sequential takes modules, made with brackets: nn.ReLU(), not F.relu or nn.Flatten.",
     "only one element tensors": "`math` works on single numbers; a tensor has its own .exp(), .log() and .sqrt().",
     "math domain error": "That is the log or the root of a number below 0. Is it a logarithm already?",
-    "Target ": "A label isn't among the classes 0 to 9. Did you add something to the labels, or subtract it?",
+    "is out of bounds.": "A label isn't among the classes 0 to 9. Did you add something to the labels, or subtract it?",
     "is out of bounds": "An index is too large. Did you take a row for a column? Rows come first.",
     "'NoneType'": "Something is None: a function without `return`, or in place, or a gradient never computed?",
     "argument 'keepdim'": "Several dims go together, in one tuple: dim=(…, …).",

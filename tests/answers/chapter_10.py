@@ -58,6 +58,10 @@ def into_the_first(gradients, counts):
 # --- 10.2 ---
 
 
+def shuffled(count, seed):
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+
+
 def dealt(
     number=lambda seed, epoch, rank: seed + epoch,
     fill=lambda order, missing: order[:missing],
@@ -66,8 +70,7 @@ def dealt(
     """Return a function that shuffles, fills up and deals out, in one way or other."""
 
     def rank_share(count, ranks, rank, seed, epoch):
-        generator = torch.Generator().manual_seed(number(seed, epoch, rank))
-        order = torch.randperm(count, generator=generator).tolist()
+        order = shuffled(count, number(seed, epoch, rank))
         while len(order) % ranks and (more := fill(order, -len(order) % ranks)):
             order = order + more
         return take(order, ranks, rank)
@@ -91,10 +94,6 @@ def by_the_sampler(count, ranks, rank, seed, epoch):
 def by_columns(count, ranks, rank, seed, epoch):
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed + epoch))
     return order.repeat(ranks)[: -(-count // ranks) * ranks].reshape(-1, ranks)[:, rank]
-
-
-def shuffled(count, seed):
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
 
 
 def filled_with(missing):
