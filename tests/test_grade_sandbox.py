@@ -66,3 +66,10 @@ def test_nothing_is_left_of_a_sandbox(the_judge: judge.Judge) -> None:
     stays = next(case for case in HOSTILE if case.name == "a process that stays")
     assert verdict(the_judge, stays)[0] == "right"
     assert graders() == []
+
+
+def test_an_answer_does_not_suffer_from_one_before_it(the_judge: judge.Judge) -> None:
+    cases = {case.name: case for case in [*STYLES, *HOSTILE]}
+    the_judge.close()
+    verdict(the_judge, cases["many files"])  # the disk is full, where PyTorch wants to write for the next one
+    assert verdict(the_judge, cases["a_list"])[0] == "right"

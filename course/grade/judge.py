@@ -243,6 +243,7 @@ class Judge:
         return state, words
 
     def _in_context(self, answer: dict, context: dict) -> tuple[str, str]:
+        fresh = self.sandbox is None
         run, number = Run(*self._open()), answer["number"]
         given = {name: encode(context[name]) for name in answers.GIVEN.get(number, ())}
         job = {"cells": answer["cells"], "answer": answer["answer"], "seconds": CELLS, "seconds_of_a_call": CALL}
@@ -260,6 +261,8 @@ class Judge:
                 self._go_on(run)
         if run.lost:
             self.close()
+            if run.lost == ENDED and not fresh:  # an answer before may have done it, which has filled the disk, say
+                return self._in_context(answer, context)
             return NOT_YET, f"not yet. {run.lost}"
         return {True: RIGHT, False: NOT_YET, None: UNSURE}[right], words
 
