@@ -1,38 +1,15 @@
 """The checks of all chapters, by exercise, and a card at a chapter's end that shows which of them are solved."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from IPython.display import HTML, display
 
 from course import progress
-from course.exercises import (
-    chapter_1,
-    chapter_2,
-    chapter_3,
-    chapter_4,
-    chapter_5,
-    chapter_6,
-    chapter_7,
-    chapter_8,
-    chapter_9,
-    chapter_10,
-)
 from course.overview import subjects
 
 CHAPTERS: list[dict[str, Callable]] = [
-    chapter.CHECKS
-    for chapter in (  # in the course's order
-        chapter_1,
-        chapter_2,
-        chapter_3,
-        chapter_4,
-        chapter_5,
-        chapter_6,
-        chapter_7,
-        chapter_8,
-        chapter_9,
-        chapter_10,
-    )
+    import_module(f"course.exercises.chapter_{number}").CHECKS for number in range(1, 11)
 ]
 CHECKS = {number: check for checks in CHAPTERS for number, check in checks.items()}
 
