@@ -39,7 +39,7 @@ def whole_gradient(answer: Callable) -> str:
     turned = "The weights are the wrong way around: a share with *more* images counts more."
     common_mistakes: Mistakes = [
         (lambda g, c: weighted(g, ones(c)) / len(g), "That is the plain mean, in which each share counts the same. A share of 48 images should count three times as much as one of 16."),
-        (lambda g, c: weighted(g, ones(c)), "That is the sum of the gradients. Each of them is already a mean over its images: weight it by how many these are, and divide by all."),
+        (lambda g, c: weighted(g, ones(c)), "That is the sum of the gradients. Each of them is already a mean over its images: multiply it by their number, and divide by the number of all images."),
         (lambda g, c: weighted(g, c), "Weighted by the counts: right. Now divide by the number of all images."),
         (lambda g, c: weighted(g, c) / len(g), "Weighted by the counts: right. But divide by the number of *images*, not of shares."),
         (lambda g, c: weighted(g, ones(c)) / sum(c), "You divided by the number of images, but didn't multiply each gradient by its own count first. Each is a mean, not a sum."),
@@ -53,7 +53,7 @@ def whole_gradient(answer: Callable) -> str:
         (lambda g, c: g[0] * c[0] / sum(c), "That is the first share's part. Is `return` inside the loop?"),
         (lambda g, c: g[-1] * c[-1] / sum(c), "That is the last share's part. Does the loop add to the sum, or replace it?"),
         (lambda g, c: g[-1] * c[-1], "That is the last share's part, not yet divided. Does the loop add to the sum, or replace it?"),
-        (lambda g, c: weighted(g, c) / max(c), "You divided by the largest count. Divide by all images."),
+        (lambda g, c: weighted(g, c) / max(c), "You divided by the largest count. Divide by the number of all images."),
         (lambda g, c: weighted(g, [count**2 for count in c]) / sum(count**2 for count in c), "You weighted by the squares of the counts. Is each multiplied twice?"),
         (lambda g, c: right(g, c).norm(), "That is a single number, the norm. Return the gradient itself, with the shape of each share's."),
         (lambda g, c: right(g, c).mean(), "That is a single number, a mean over the parameters. Take the mean over the *shares* only."),
@@ -179,7 +179,7 @@ def bytes_sent(answer: Callable) -> str:
     def right(numbers: int, ranks: int) -> float:
         return 4 * 2 * (ranks - 1) * numbers / ranks
 
-    one_trip = "That is one trip around the ring. After it, each rank has *one* finished sum; a second trip, as long, passes the sums on."
+    one_trip = "That is one trip around the ring. After it, each rank has *one* piece of the finished sum; a second trip, just as long, passes these pieces on."
     rounds = "A trip has one round fewer than there are ranks: after `ranks` − 1 passes, a piece has been everywhere."
     common_mistakes: Mistakes = [
         (lambda n, r: 4 * (r - 1) * n / r, one_trip),
@@ -209,7 +209,7 @@ def bytes_sent(answer: Callable) -> str:
         draw,
         right,
         common_mistakes,
-        hint="How large is a piece? How many rounds has a trip? How many trips are there? Then times 4 bytes.",
+        hint="How large is a piece? How many rounds does a trip have? How many trips are there? Then times 4 bytes.",
         tolerance=1e-6,
         read=lambda got, *_: toolkit.one_number(got),
         edges=[(21_840, 2), (6, 3)],
@@ -240,8 +240,8 @@ def ranks_needed(answer: Callable) -> str:
                 return compute, exchange, goal
 
     free = "That would do if the exchange took no time. Each step also waits for the all-reduce, however many ranks share the work."
-    never = "0 means that no number of ranks is enough, but some are. Does your search give up after its first try? Or does your exchange grow and grow with the number of ranks? It is 2 (n − 1) / n times as long as that of two."
-    constant = "You took the exchange to be as long for any number of ranks. It is measured for two; of n ranks, each sends 2 (n − 1) / n times as much."
+    never = "0 means that no number of ranks is enough, but here the goal can be reached. Does your search give up after its first try? Or does your exchange grow and grow with the number of ranks? It is 2 (n − 1) / n times as long as that of two."
+    constant = "You took the exchange to be equally long for any number of ranks. It is measured for two; of n ranks, each sends 2 (n − 1) / n times as much."
     common_mistakes: Mistakes = [
         (lambda c, e, goal: math.ceil(goal), free),
         (lambda c, e, goal: math.floor(goal), free),
@@ -267,14 +267,14 @@ def ranks_needed(answer: Callable) -> str:
         )  # fmt: skip
     for inputs, wanted in [
         ((10, 1, 2.5), "Four ranks take 10 / 4 + 1.5 · 1 = 4 ms, exactly 2.5 times as fast, and that is enough: `>=`."),
-        ((9, 2, 1), "Once as fast is what one rank is already."),
+        ((9, 2, 1), "A goal of 1 means as fast as one rank, so one rank is enough."),
         ((9, 0, 3), "If the exchange takes no time, three ranks are three times as fast."),
-        ((9, 2, 3), "However many ranks, a step takes nearly 4 ms or more, so three times as fast can't be had: return 0."),
+        ((9, 2, 3), "However many ranks there are, a step takes more than 4 ms, so it can't become three times as fast: return 0."),
         ((12, 2, 3), "The limit is exactly 3 here, and no number of ranks reaches a limit: return 0."),
-        ((4, 3, 1), "One rank is as fast as it is, however slow the exchange. A goal of 1 or less needs no more."),
-        ((4, 3, 0.5), "One rank is as fast as it is, however slow the exchange. A goal of 1 or less needs no more."),
+        ((4, 3, 1), "One rank exchanges nothing, so its step is exactly as fast as before. A goal of 1 or less needs no more ranks."),
+        ((4, 3, 0.5), "One rank exchanges nothing, so its step is exactly as fast as before. A goal of 1 or less needs no more ranks."),
         ((10, 1, 4.985), "Here 1,330 ranks are needed. Does your search stop too early?"),
-        ((4, 3, 2), "The exchange alone takes longer than the whole step did, so return 0."),
+        ((4, 3, 2), "One rank takes 4 ms, and more ranks take longer than that, because of the exchange. So return 0."),
     ]:  # fmt: skip
         about = "compute={}, exchange={}, goal={}".format(*inputs)
         check_edge_case(answer, inputs, right(*inputs), about, wanted)
@@ -310,7 +310,7 @@ def learning_rate_at(answer: Callable) -> str:
         (lambda s, w, rate, base, batch: climbing(s - 1, w, rate, target(rate, base, batch)), "You are one step behind. Step 0 has `base_rate`, and step `warm_up` the new rate."),
         (lambda s, w, rate, base, batch: climbing(s, w - 1, rate, target(rate, base, batch)), "Your climb ends one step too early: step `warm_up` is the first with the new rate."),
         (lambda s, w, rate, base, batch: climbing(s, w + 1, rate, target(rate, base, batch)), "Your climb ends one step too late: step `warm_up` is the first with the new rate."),
-        (with_end(lambda rate, base, batch: rate * math.sqrt(batch / base)), "That is with the square root of batch / base_batch. Some use it, with Adam for one; the linear rule has no root."),
+        (with_end(lambda rate, base, batch: rate * math.sqrt(batch / base)), "That is with the square root of batch / base_batch. Some use it, for instance with Adam; the linear rule has no root."),
         (with_end(lambda rate, base, batch: rate * base / batch), wrong_way),
         (lambda s, w, rate, base, batch: climbing(s, w, target(rate, base, batch), rate), "Your rate begins high and falls. It should begin at `base_rate` and climb."),
         (with_end(lambda rate, base, batch: rate + batch / base), "You added batch / base_batch. The rate is multiplied by it."),
@@ -338,7 +338,7 @@ def learning_rate_at(answer: Callable) -> str:
     for inputs, wanted in [
         ((10, 10, 0.1, 64, 256), "The warm-up is over, so the rate is four times as high, for a batch four times as large."),
         ((35, 10, 0.1, 64, 256), "Long after the warm-up, the rate stays where it is: 0.4."),
-        ((0, 0, 0.1, 64, 256), "There is no warm-up, so the new rate holds from the first step, and nothing is to be divided by 0."),
+        ((0, 0, 0.1, 64, 256), "There is no warm-up, so the new rate holds from the first step. Don't divide by the length of the warm-up there: it is 0."),
         ((5, 10, 0.1, 64, 64), "The batch is as large as before, and so is the rate, at every step."),
         ((5, 10, 0.1, 64, 32), "Half the batch, half the rate: here it climbs down, and is halfway there."),
     ]:  # fmt: skip
@@ -356,7 +356,7 @@ CASES = [  # the right letter, and what to say to each of the others
     }),
     ("a", {
         "b": "There is a single training, so there is nothing to sweep.",
-        "c": "A step takes milliseconds, and starting the processes takes longer than the whole training.",
+        "c": "A step takes milliseconds, and one process uses all of the laptop's cores already. Two would share them, and wait for each other at each step.",
         "d": "The network takes 87 kB. There is nothing to cut up.",
     }),
     ("d", {

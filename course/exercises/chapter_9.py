@@ -36,7 +36,7 @@ def update_ratio(answer: Callable) -> str:
     )
     common_mistakes: Mistakes = [
         (lambda b, a: ((a - b).norm() / a.norm()).item(), "Nearly: you divided by the norm of the weights *after* the step. Divide by those before it."),
-        (lambda b, a: (b.norm() / (a - b).norm()).item(), "That is upside down: update over weights, so that a small step is a small number."),
+        (lambda b, a: (b.norm() / (a - b).norm()).item(), "That is upside down. Divide the update by the weights, so that a small step gives a small number."),
         (lambda b, a: (a.norm() / b.norm()).item(), "You compared the weights after the step with those before it. The update is their difference: after − before."),
         (lambda b, a: ((a.norm() - b.norm()) / b.norm()).item(), "You subtracted the norms. Subtract the weights first, then take the norm: weights can move far without getting longer."),
         (lambda b, a: ((a.norm() - b.norm()).abs() / b.norm()).item(), "You subtracted the norms. Subtract the weights first, then take the norm: weights can move far without getting longer."),
@@ -89,7 +89,7 @@ def dead_share(answer: Callable) -> str:
         outputs[0, int(torch.randint(outputs.shape[1], (1,)))] = 0
         return (outputs,)
 
-    single = "That is the share of single numbers that are 0. About half of them are, in any ReLU. A channel is dead only if it is 0 *everywhere*: for all images, in all places."
+    single = "That is the share of single numbers that are 0. In a healthy ReLU, too, many of them are. A channel is dead only if it is 0 *everywhere*: for all images, in all places."
     maps = "You looked at each image by itself. A channel is dead only if it is 0 for *all* of them."
     common_mistakes: Mistakes = [
         (lambda o: (o == 0).double().mean().item(), single),
@@ -123,8 +123,8 @@ def dead_share(answer: Callable) -> str:
         answer,
         (corner,),
         0.75,
-        "a channel that answers to the first image alone, in the first place alone",
-        "It is alive. Look at all images and all places, from 0 on.",
+        "four channels, one of which is above 0 only for the first image, in its first place",
+        "That one is alive. Look at all images and all places, from index 0 on.",
         read,
     )
     return "A dead channel computes, costs time, and says nothing."
@@ -156,12 +156,12 @@ def lowest_loss(answer: Callable) -> str:
     def right(classes: int) -> float:
         return math.log(1 + (classes - 1) / math.e)
 
-    wrong_base = "The logarithm of a loss is the natural one, `math.log`."
+    wrong_base = "The logarithm in this loss is the natural one, `math.log`."
     common_mistakes: Mistakes = [
         (math.log, "That is the loss of guessing. Here the answer is as good as it can be: the probability 1 for the label, 0 for all other classes."),
         (lambda k: 0, "That would be so if the loss took probabilities. But it takes logits: it applies a softmax to what it gets, here a 1 and many 0."),
         (lambda k: math.log(1 + k / math.e), "Nearly. How many *other* classes are there? The label isn't one of them."),
-        (lambda k: math.log(1 + k * math.e), "Divide the numerator by the sum once more: the 1 becomes e, each 0 becomes 1."),
+        (lambda k: math.log(1 + k * math.e), "Work out the softmax again: the 1 becomes e, each 0 becomes 1. The label's probability is its e, divided by the sum of them all."),
         (lambda k: math.log(math.e + k - 1), "That is the logarithm of the sum alone. The softmax of the label is e divided by that sum."),
         (lambda k: -right(k), "The sign is wrong: the loss is *minus* the logarithm of a probability."),
         (lambda k: math.e / (math.e + k - 1), "That is the probability that the second softmax gives the label. The loss is minus its logarithm."),
@@ -169,7 +169,7 @@ def lowest_loss(answer: Callable) -> str:
         (lambda k: math.log2(1 + (k - 1) / math.e), wrong_base),
         (lambda k: math.log10(1 + (k - 1) / math.e), wrong_base),
         (lambda k: math.log1p(9 / math.e), "That is the right number for ten classes. Use the argument."),
-        (lambda k: math.log1p((k - 1) / 2.718), "You wrote *e* with a few digits. `math.e` has them all."),
+        (lambda k: math.log1p((k - 1) / 2.718), "You wrote *e* with too few digits. Use `math.e`."),
         *toolkit.rounded(right, 2, 3),
     ]  # fmt: skip
     toolkit.check_function(
@@ -228,10 +228,10 @@ def one_step(answer: Callable) -> str:
         (stepping(pixels=lambda gray: gray / 255 / 255), "The pixels were divided by 255 twice, so that all of them are nearly 0."),
         (stepping(pixels=lambda gray: (gray / 255 - 0.1307) / 0.3081), normalized),
         (stepping(pixels=lambda gray: (gray / 255 - 0.5) / 0.5), normalized),
-        (stepping(pixels=lambda gray: (gray / 255).round()), "Every pixel became 0 or 1. Does a conversion to whole numbers, or `//`, cut off what is between them?"),
-        (stepping(pixels=lambda gray: gray // 255), "Nearly every pixel became 0: `//` cuts off everything after the decimal point."),
+        (stepping(pixels=lambda gray: (gray / 255).round()), "Every pixel became 0 or 1: something rounds them. Keep the values in between."),
+        (stepping(pixels=lambda gray: gray // 255), "Nearly every pixel became 0: `//`, or a conversion to whole numbers, cuts off everything after the decimal point."),
         (stepping(loss=lambda found, labels: F.nll_loss(found, labels, reduction="sum")), "The loss was a sum over the images. Take the mean: then the size of a batch doesn't change how long its step is."),
-        *[(stepping(loss=lambda found, labels, of=of: of(found.exp(), labels)), "The loss got probabilities. It takes their logarithms, which is what the model returns.") for of in (F.nll_loss, F.cross_entropy)],
+        *[(stepping(loss=lambda found, labels, of=of: of(found.exp(), labels)), "The loss got probabilities. It expects log-probabilities, which is what the model returns: pass them on as they are.") for of in (F.nll_loss, F.cross_entropy)],
         (stepping(loss=lambda found, labels: -F.nll_loss(found, labels)), "The step went uphill. Is there a minus sign too many?"),
     ]  # fmt: skip
 
@@ -254,7 +254,11 @@ def one_step(answer: Callable) -> str:
         hint = _why(not toolkit.same(after[:-2], inputs[0]), *after[-2:].int().tolist())
         compare(after, right, f"the weights after {about}", mistakes, hint=hint)
     compare(
-        got, loss, f"the loss of {about}", wrong_losses, hint="The step is right. Return the loss that it was made for."
+        got,
+        loss,
+        f"the loss of {about}",
+        wrong_losses,
+        hint="The step is right. Return the loss that backward() was called on.",
     )
     if isinstance(got, Tensor):
         notes = ", with autograd's notes in memory as long as you keep it" if got.requires_grad else ""
@@ -276,7 +280,7 @@ def _why(moved: bool, gradients: int, steps: int) -> str:
         (steps == 0, "`optimizer` took no step. Which line moves the weights?"),
         (not moved, "At the step there were no gradients: they were computed after it, or cleared in between. Clear, compute, step: in that order."),
         ((gradients, steps) != (1, 1), f"There should be one call of backward() and one step; I counted {gradients} and {steps}."),
-        (True, "There was one call of backward() and one step. So look at what went into the model and the loss: all images, pixels from 0 to 1, the labels as they came, and their plain loss?"),
+        (True, "There was one call of backward() and one step. So look at what went into the model and the loss. Is it all images, with pixels from 0 to 1? Are the labels the ones that came, with only their type changed? Is the loss F.nll_loss, with nothing added?"),
     ]  # fmt: skip
     return next(words for found, words in possible if found)
 
@@ -285,9 +289,9 @@ def _losses(losses: Tensor) -> tuple[float, list[tuple[object, str]]]:
     """Return the loss of a right step, and the numbers that come of common mistakes, with words."""
     right, without_dropout, *later = losses.tolist()
     common_mistakes = [
-        (without_dropout, "That is the loss with dropout off. Return the one by which the gradients were computed."),
-        *[(loss, "That loss was computed after the step. Return the one that the step was made for.") for loss in later],
-        (-right, "Its sign is wrong: a loss is above 0."),
+        (without_dropout, "That is the loss with dropout off. Return the one that backward() was called on."),
+        *[(loss, "That loss was computed after the step. Return the one that backward() was called on.") for loss in later],
+        (-right, "But the number that you returned has the wrong sign: this loss is never below 0."),
         *[(round(right, digits), toolkit.ROUNDED) for digits in (0, 1, 2)],
     ]  # fmt: skip
     return right, [(value, f"The step is right. {words}") for value, words in common_mistakes]
