@@ -252,6 +252,10 @@ def test_a_saved_notebook_reopens_with_its_drawing_while_its_kernel_lives_and_la
     lab.saved()
     lab.open()
     lab.tab.wait_for_selector(".drawing-pad canvas")
+    for _ in range(300):  # the canvas is there before the kernel has said what was drawn
+        if lab.on_screen().any():
+            break
+        lab.tab.wait_for_timeout(100)
     assert np.array_equal(lab.on_screen(), drawn)
     lab.tab.goto("about:blank")
     lab.end_kernels()

@@ -79,7 +79,7 @@ def _is_tall(png: str) -> bool:
 def _lines_to_write_on(cell: NotebookNode) -> int:
     """Return how many empty lines follow a cell on paper."""
     if "worksheet" in tags_of(cell) and cell.cell_type == "markdown":
-        return LINES["words"]
+        return 0 if "Before you " in cell.source else LINES["words"]  # a prediction has a line of its own
     if "exercise" not in tags_of(cell):
         return 0
     if cell.cell_type == "code":
