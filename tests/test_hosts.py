@@ -99,7 +99,7 @@ def test_three_hosts_train_the_network_of_one_process(variables: dict[str, str],
 @pytest.mark.slow
 @pytest.mark.usefixtures("one")
 def test_a_death_on_one_of_three_hosts_costs_one_restart_and_no_bit(tmp_path: Path) -> None:
-    """Without the variable, PyTorch's restarted processes look for each other at addresses of before the death."""
+    """Without the variable, restarted processes look for each other at their old addresses (PyTorch's issue 135712)."""
     command = [*TOGETHER[:3], "--max_restarts=1", *TOGETHER[3:], *TRAINING, "--epochs=20"]
     variables, weights = {"NAMES": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}, []
     for name, kill in (("straight", ""), ("killed", "1")):
